@@ -1,0 +1,54 @@
+//! Where the components of an oscillator lie in a row-major tensor.
+
+/// A state seen as `[outer, n, inner]`: the `n` components of one oscillator lie `inner` apart.
+///
+/// An image state `[B, C, H, W]` has `outer = B C / n, inner = H W`; a token state `[B, T, C]` has
+/// `outer = B T C / n, inner = 1`. Within either, `C / n` successive values of the outer index are
+/// the oscillators of one position.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Oscillators {
+    /// Independent samples, the first extent of the tensor. Energies are per sample.
+    pub samples: usize,
+    /// Oscillators per position, `C / n`.
+    pub groups: usize,
+    /// Extents before the components.
+    pub outer: usize,
+    /// Components of one oscillator.
+    pub n: usize,
+    /// Extents after the components.
+    pub inner: usize,
+}
+
+impl Oscillators {
+    /// Oscillators in all samples.
+    pub fn count(&self) -> usize {
+        self.outer * self.inner
+    }
+
+    /// Oscillators of one sample.
+    pub fn per_sample(&self) -> usize {
+        if self.samples == 0 { 0 } else { self.count() / self.samples }
+    }
+
+    /// Index of component `k` of oscillator `i`, where `i = outer_index * inner + inner_index`.
+    pub fn index(&self, i: usize, k: usize) -> usize {
+        (i / self.inner * self.n + k) * self.inner + i % self.inner
+    }
+
+    /// Which of the `groups` oscillators of its position oscillator `i` is.
+    pub fn group(&self, i: usize) -> usize {
+        i / self.inner % self.groups
+    }
+
+    /// The components of oscillator `i`.
+    pub fn gather<R: Copy>(&self, x: &[R], i: usize) -> Vec<R> {
+        (0..self.n).map(|k| x[self.index(i, k)]).collect()
+    }
+
+    /// Writes the components of oscillator `i`.
+    pub fn scatter<R: Copy>(&self, x: &mut [R], i: usize, components: &[R]) {
+        for (k, v) in components.iter().enumerate() {
+            x[self.index(i, k)] = *v;
+        }
+    }
+}

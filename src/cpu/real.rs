@@ -1,0 +1,373 @@
+//! The number types that a reference runs on: one text, three uses.
+//!
+//! - `f64`: the value.
+//! - [`Dual`]: the value and its exact derivative along one direction.
+//! - [`Bound`]: the value and a running bound on what any conforming f32 device may be off by.
+
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+/// Arithmetic that a reference may use.
+///
+/// Sums of more than two terms go through [`Real::sum`], whose error bound holds for every order
+/// of summation; a device is free to choose one.
+pub trait Real:
+    Copy + Neg<Output = Self> + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + 'static
+{
+    /// A number that f32 represents exactly.
+    fn exact(value: f64) -> Self;
+    /// A constant that a shader rounds to f32.
+    fn constant(value: f64) -> Self;
+    /// The value, without derivative or bound.
+    fn value(self) -> f64;
+    /// Square root.
+    fn sqrt(self) -> Self;
+    /// Reciprocal square root.
+    fn inverse_sqrt(self) -> Self;
+    /// The sum of all terms, in no particular order.
+    fn sum(terms: impl IntoIterator<Item = Self>) -> Self;
+
+    /// Zero.
+    fn zero() -> Self {
+        Self::exact(0.0)
+    }
+    /// Absolute value.
+    fn abs(self) -> Self {
+        if self.value() < 0.0 { -self } else { self }
+    }
+    /// The larger by value.
+    fn max(self, other: Self) -> Self {
+        if other.value() > self.value() { other } else { self }
+    }
+    /// `sum a_i b_i`.
+    fn dot(a: &[Self], b: &[Self]) -> Self {
+        Self::sum(a.iter().zip(b).map(|(a, b)| *a * *b))
+    }
+}
+
+impl Real for f64 {
+    fn exact(value: f64) -> f64 {
+        value
+    }
+    fn constant(value: f64) -> f64 {
+        value
+    }
+    fn value(self) -> f64 {
+        self
+    }
+    fn sqrt(self) -> f64 {
+        f64::sqrt(self)
+    }
+    fn inverse_sqrt(self) -> f64 {
+        1.0 / f64::sqrt(self)
+    }
+    fn sum(terms: impl IntoIterator<Item = f64>) -> f64 {
+        terms.into_iter().sum()
+    }
+}
+
+/// A value and its derivative along one direction: forward-mode differentiation, exact to f64 rounding.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Dual {
+    /// The value.
+    pub value: f64,
+    /// The derivative.
+    pub tangent: f64,
+}
+
+impl Dual {
+    fn chain(value: f64, slope: f64, x: Dual) -> Dual {
+        Dual { value, tangent: slope * x.tangent }
+    }
+}
+
+impl Neg for Dual {
+    type Output = Dual;
+    fn neg(self) -> Dual {
+        Dual { value: -self.value, tangent: -self.tangent }
+    }
+}
+impl Add for Dual {
+    type Output = Dual;
+    fn add(self, o: Dual) -> Dual {
+        Dual { value: self.value + o.value, tangent: self.tangent + o.tangent }
+    }
+}
+impl Sub for Dual {
+    type Output = Dual;
+    fn sub(self, o: Dual) -> Dual {
+        self + -o
+    }
+}
+impl Mul for Dual {
+    type Output = Dual;
+    fn mul(self, o: Dual) -> Dual {
+        Dual { value: self.value * o.value, tangent: self.tangent * o.value + self.value * o.tangent }
+    }
+}
+impl Div for Dual {
+    type Output = Dual;
+    fn div(self, o: Dual) -> Dual {
+        let value = self.value / o.value;
+        Dual { value, tangent: (self.tangent - value * o.tangent) / o.value }
+    }
+}
+
+impl Real for Dual {
+    fn exact(value: f64) -> Dual {
+        Dual { value, tangent: 0.0 }
+    }
+    fn constant(value: f64) -> Dual {
+        Dual::exact(value)
+    }
+    fn value(self) -> f64 {
+        self.value
+    }
+    fn sqrt(self) -> Dual {
+        let r = self.value.sqrt();
+        Dual::chain(r, 0.5 / r, self)
+    }
+    fn inverse_sqrt(self) -> Dual {
+        let r = 1.0 / self.value.sqrt();
+        Dual::chain(r, -0.5 * r / self.value, self)
+    }
+    fn sum(terms: impl IntoIterator<Item = Dual>) -> Dual {
+        terms.into_iter().fold(Dual::exact(0.0), |a, b| a + b)
+    }
+}
+
+/// How strictly a bound is drawn.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Tier {
+    /// What WGSL guarantees on any conforming device: each `+ - *` within one unit in the last
+    /// place (`u = 2^-23`, rounding may go either way), worst-case sums, results that may be flushed
+    /// to zero below `2^-126`.
+    Hard,
+    /// What drivers do: round to nearest (`u = 2^-24`), sums that grow like the root of their length,
+    /// built-ins at twice the error measured on software drivers.
+    Calibrated,
+}
+
+impl Tier {
+    /// Both tiers, in the order of [`Bound::error`].
+    pub const ALL: [Tier; 2] = [Tier::Hard, Tier::Calibrated];
+
+    fn unit(self) -> f64 {
+        match self {
+            Tier::Hard => f64::powi(2.0, -23),
+            Tier::Calibrated => f64::powi(2.0, -24),
+        }
+    }
+
+    /// Factor on `sum |t_i|` for `roundings` successive roundings in any order: `γ_k = k u / (1 - k u)`,
+    /// or its probabilistic form `min(k, 4 √k) u` (Higham and Mary 2019).
+    fn gamma(self, roundings: usize) -> f64 {
+        let k = roundings as f64;
+        match self {
+            Tier::Hard => k * self.unit() / (1.0 - k * self.unit()),
+            Tier::Calibrated => k.min(4.0 * k.sqrt()) * self.unit(),
+        }
+    }
+
+    /// Relative error of a built-in that is specified to `ulps` units in the last place. The calibrated
+    /// figures are twice what was measured: 0.5 for division and square root, 1.5 for inverseSqrt,
+    /// never more than the specification.
+    fn builtin(self, ulps: f64, measured: f64) -> f64 {
+        let ulps = match self {
+            Tier::Hard => ulps,
+            Tier::Calibrated => ulps.min(2.0 * measured),
+        };
+        ulps * f64::powi(2.0, -23)
+    }
+}
+
+/// Smallest normal f32; a device may flush any smaller result or operand to zero.
+const FLUSH: f64 = 1.1754943508222875e-38;
+
+/// A value and, per [`Tier`], a bound on the error of the same computation in f32.
+///
+/// Each operation propagates the operands' bounds to first and second order and adds its own
+/// rounding, so the bound of a result holds for every fusion into multiply-adds.
+#[derive(Clone, Copy, Debug)]
+pub struct Bound {
+    /// The value in f64.
+    pub value: f64,
+    /// Error bounds in the order of [`Tier::ALL`].
+    pub error: [f64; 2],
+}
+
+impl Bound {
+    fn build(value: f64, error: impl Fn(Tier, usize) -> f64) -> Bound {
+        Bound { value, error: [error(Tier::Hard, 0), error(Tier::Calibrated, 1)] }
+    }
+
+    /// The bound after one store to f16: relative `2^-10` (either neighbour) or `2^-11` (nearest),
+    /// and subnormals that may be flushed (`2^-14`) or are rounded to multiples of `2^-24`.
+    pub fn stored_as_f16(self) -> Bound {
+        Bound::build(self.value, |tier, t| {
+            let (relative, floor) = match tier {
+                Tier::Hard => (f64::powi(2.0, -10), f64::powi(2.0, -14)),
+                Tier::Calibrated => (f64::powi(2.0, -11), f64::powi(2.0, -24)),
+            };
+            self.error[t] + relative * (self.value.abs() + self.error[t]) + floor
+        })
+    }
+}
+
+impl Neg for Bound {
+    type Output = Bound;
+    fn neg(self) -> Bound {
+        Bound { value: -self.value, error: self.error }
+    }
+}
+impl Add for Bound {
+    type Output = Bound;
+    fn add(self, o: Bound) -> Bound {
+        let value = self.value + o.value;
+        if self.is_zero() || o.is_zero() {
+            return Bound { value, error: [self.error[0] + o.error[0], self.error[1] + o.error[1]] };
+        }
+        Bound::build(value, |tier, t| {
+            let carried = self.error[t] + o.error[t];
+            carried + tier.unit() * (value.abs() + carried) + FLUSH
+        })
+    }
+}
+impl Sub for Bound {
+    type Output = Bound;
+    fn sub(self, o: Bound) -> Bound {
+        self + -o
+    }
+}
+impl Mul for Bound {
+    type Output = Bound;
+    fn mul(self, o: Bound) -> Bound {
+        let value = self.value * o.value;
+        Bound::build(value, |tier, t| {
+            let (a, b) = (self.error[t], o.error[t]);
+            let carried = self.value.abs() * b + o.value.abs() * a + a * b;
+            if value == 0.0 && carried == 0.0 {
+                return 0.0;
+            }
+            carried + tier.unit() * (value.abs() + carried) + FLUSH
+        })
+    }
+}
+impl Div for Bound {
+    type Output = Bound;
+    fn div(self, o: Bound) -> Bound {
+        let value = self.value / o.value;
+        Bound::build(value, |tier, t| {
+            let (a, b) = (self.error[t], o.error[t]);
+            // |(x + a)/(y + b) - x/y| <= (a + |x/y| b) / (|y| - b); a divisor that may be zero bounds nothing.
+            let room = o.value.abs() - b;
+            if room <= 0.0 {
+                return f64::INFINITY;
+            }
+            let carried = (a + value.abs() * b) / room;
+            if value == 0.0 && carried == 0.0 {
+                return 0.0;
+            }
+            carried + tier.builtin(2.5, 0.5) * (value.abs() + carried) + FLUSH
+        })
+    }
+}
+
+impl Bound {
+    fn is_zero(self) -> bool {
+        self.value == 0.0 && self.error == [0.0; 2]
+    }
+
+    /// `f` is monotone; the carried error is the larger change over the operand's interval.
+    fn monotone(self, f: impl Fn(f64) -> f64, low: f64, own: impl Fn(Tier) -> f64) -> Bound {
+        let value = f(self.value);
+        Bound::build(value, |tier, t| {
+            let (a, b) = ((self.value - self.error[t]).max(low), self.value + self.error[t]);
+            let carried = (f(a) - value).abs().max((f(b) - value).abs());
+            if carried.is_nan() { f64::INFINITY } else { carried + own(tier) * (value.abs() + carried) + FLUSH }
+        })
+    }
+}
+
+impl Real for Bound {
+    fn exact(value: f64) -> Bound {
+        Bound { value, error: [0.0; 2] }
+    }
+    fn constant(value: f64) -> Bound {
+        Bound::build(value, |tier, _| tier.unit() * value.abs())
+    }
+    fn value(self) -> f64 {
+        self.value
+    }
+    // sqrt(x) is specified as 1 / inverseSqrt(x): 2 ulp and the division's 2.5.
+    fn sqrt(self) -> Bound {
+        self.monotone(f64::sqrt, 0.0, |tier| tier.builtin(4.5, 0.5))
+    }
+    fn inverse_sqrt(self) -> Bound {
+        self.monotone(|x| 1.0 / x.sqrt(), 0.0, |tier| tier.builtin(2.0, 1.5))
+    }
+    fn sum(terms: impl IntoIterator<Item = Bound>) -> Bound {
+        let (mut value, mut count, mut size, mut carried) = (0.0, 0usize, [0.0; 2], [0.0; 2]);
+        for term in terms {
+            // Adding an exact zero rounds nothing: only nonzero terms count.
+            if term.is_zero() {
+                continue;
+            }
+            count += 1;
+            value += term.value;
+            for t in 0..2 {
+                size[t] += term.value.abs() + term.error[t];
+                carried[t] += term.error[t];
+            }
+        }
+        if count < 2 {
+            return Bound { value, error: carried };
+        }
+        Bound::build(value, |tier, t| carried[t] + tier.gamma(count - 1) * size[t] + count as f64 * FLUSH)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dual_differentiates_a_quotient_of_roots() {
+        let x = Dual { value: 2.0, tangent: 1.0 };
+        let y = x.sqrt() / (x * x + Dual::exact(1.0));
+        let f = |x: f64| x.sqrt() / (x * x + 1.0);
+        let h = 1e-6;
+        approx::assert_relative_eq!(y.tangent, (f(2.0 + h) - f(2.0 - h)) / (2.0 * h), max_relative = 1e-9);
+    }
+
+    #[test]
+    fn bound_covers_f32_arithmetic_and_is_not_loose() {
+        let (mut worst, mut state) = (0.0f64, 1u32);
+        let mut next = || {
+            state = state.wrapping_mul(1664525).wrapping_add(1013904223);
+            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+        };
+        for _ in 0..10_000 {
+            let (a, b, c) = (next(), next(), next());
+            let f32_value = (a * b - c * c) * (1.0 / (1.0 + a * a).sqrt());
+            let [a, b, c] = [a, b, c].map(|v| Bound::exact(v as f64));
+            let bound = (a * b - c * c) * (Bound::exact(1.0) + a * a).inverse_sqrt();
+            worst = worst.max((f32_value as f64 - bound.value).abs() / bound.error[1]);
+        }
+        assert!(worst <= 1.0 && worst > 0.2, "worst ratio {worst}");
+    }
+
+    #[test]
+    fn sums_count_nonzero_terms_only() {
+        let exact = Bound::sum([1.0, 0.0, 0.0].map(Bound::exact));
+        assert_eq!(exact.error, [0.0; 2]);
+        let two = Bound::sum([1.0, 2.0].map(Bound::exact));
+        assert!(two.error[0] > 2.0 * two.error[1] * 0.99);
+    }
+
+    #[test]
+    fn a_divisor_that_may_vanish_bounds_nothing() {
+        let shaky = Bound { value: 1e-9, error: [1e-8, 1e-10] };
+        let q = Bound::exact(1.0) / shaky;
+        assert!(q.error[0].is_infinite() && q.error[1].is_finite());
+    }
+}

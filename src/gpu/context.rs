@@ -1,0 +1,434 @@
+//! A device as this library sees it: limits, pipelines, buffers, and whether it is still alive.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::arena::{Arena, Chunks};
+use super::commands::Commands;
+use super::latch::{Latch, lock};
+use super::pipeline::{BindGroups, Pipelines};
+use super::pool::{GRANULE, Pool, RecordingId, Slot};
+use super::profile::Profile;
+use crate::error::{Error, ErrorKind, Result};
+
+/// A device, its pipelines and its pool of buffers. Cheap to clone; clones are the same context.
+///
+/// Tensors belong to the context that made them. There is no global context and no environment variable is read:
+/// a program that wants another adapter passes it.
+#[derive(Clone)]
+pub struct Context(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) device: wgpu::Device,
+    pub(crate) queue: wgpu::Queue,
+    pub(crate) info: wgpu::AdapterInfo,
+    pub(crate) limits: wgpu::Limits,
+    pub(crate) features: wgpu::Features,
+    pub(crate) latch: Latch,
+    pub(crate) pipelines: Pipelines,
+    pub(crate) bind_groups: BindGroups,
+    pub(crate) pool: Pool,
+    pub(crate) chunks: Chunks,
+    pub(crate) staging: Mutex<Vec<wgpu::Buffer>>,
+    pub(crate) submissions: AtomicU64,
+    pub(crate) dispatches: AtomicU64,
+    next_recording: AtomicU64,
+    budget: Mutex<Option<u64>>,
+    timeout: Mutex<Duration>,
+    checked: AtomicBool,
+    guarded: Option<Mutex<Vec<Guarded>>>,
+}
+
+/// A buffer of a poisoned context and how many of its bytes are data.
+pub(crate) struct Guarded {
+    pub(crate) slot: Arc<Slot>,
+    pub(crate) data: u64,
+}
+
+/// What a context has done so far; see [`Context::counters`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Counters {
+    /// Buffers created for tensors, ever.
+    pub allocations: u64,
+    /// Bytes of all buffers that exist, in use or pooled.
+    pub allocated_bytes: u64,
+    /// Bytes of the buffers in use by tensors.
+    pub live_bytes: u64,
+    /// The most that [`Counters::live_bytes`] has been.
+    pub peak_live_bytes: u64,
+    /// Bind groups created, ever.
+    pub bind_groups: u64,
+    /// Command buffers submitted by this library, ever.
+    pub submissions: u64,
+    /// Dispatches recorded, ever.
+    pub dispatches: u64,
+}
+
+/// Bytes behind every tensor of a poisoned context that no kernel may touch.
+pub(crate) const GUARD: u64 = 256;
+
+/// What poisoned memory holds: NaN as f32 and as f16, and no index.
+pub(crate) const POISON: u8 = 0xFF;
+
+impl Context {
+    /// A context on the best adapter of this machine (Vulkan, Metal or DirectX 12).
+    ///
+    /// # Errors
+    /// `NoAdapter` if there is none or its device cannot be had.
+    pub fn new() -> Result<Context> {
+        let instance = instance();
+        let request = wgpu::RequestAdapterOptions {
+            power_preference: wgpu::PowerPreference::HighPerformance,
+            ..Default::default()
+        };
+        let adapter = pollster::block_on(instance.request_adapter(&request)).map_err(|e| {
+            Error::new(
+                ErrorKind::NoAdapter,
+                format!("Context::new: no adapter ({e}); install a Vulkan, Metal or DirectX 12 driver"),
+            )
+        })?;
+        Context::from_adapter(&adapter)
+    }
+
+    /// Every adapter of this machine.
+    pub fn adapters() -> Vec<wgpu::Adapter> {
+        pollster::block_on(instance().enumerate_adapters(wgpu::Backends::PRIMARY))
+    }
+
+    /// A context on a device of its own of `adapter`, with [`Context::required_features`] and
+    /// [`Context::required_limits`].
+    ///
+    /// # Errors
+    /// `NoAdapter` if the adapter gives no device.
+    pub fn from_adapter(adapter: &wgpu::Adapter) -> Result<Context> {
+        let info = adapter.get_info();
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("kuramoto"),
+            required_features: Context::required_features(adapter),
+            required_limits: Context::required_limits(adapter),
+            ..Default::default()
+        };
+        let refused = |why: String| {
+            Error::new(ErrorKind::NoAdapter, format!("Context::from_adapter: {} gives no device ({why})", info.name))
+        };
+        // wgpu panics instead of failing where a driver runs out of memory while it creates the queue.
+        let device = catch_unwind(AssertUnwindSafe(|| pollster::block_on(adapter.request_device(&descriptor))));
+        let (device, queue) = match device {
+            Ok(Ok(pair)) => pair,
+            Ok(Err(e)) => return Err(refused(e.to_string())),
+            Err(_) => return Err(refused("the driver failed while creating it".into())),
+        };
+        let context = Context::from_wgpu(device.clone(), queue, info);
+        device.set_device_lost_callback(context.device_lost_handler());
+        let latch = context.0.latch.clone();
+        // Everything foreseeable is checked before or caught in a scope; what still arrives here was reported on
+        // another thread's behalf and must not abort the program.
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            if let wgpu::Error::OutOfMemory { .. } = error {
+                latch.set(ErrorKind::DeviceLost, format!("the device ran out of memory outside of a call ({error})"));
+            }
+        }));
+        Ok(context)
+    }
+
+    /// A context on a device that the host application owns. The handles are kept, nothing about the device is
+    /// changed: its error and loss handlers stay the host's. A host that wants calls refused as soon as it learns of a
+    /// loss forwards that to [`Context::device_lost_handler`]; without, the next readback notices.
+    ///
+    /// Create the device with [`Context::required_features`] and [`Context::required_limits`] to run every kernel at
+    /// every size that the adapter can.
+    pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue, info: wgpu::AdapterInfo) -> Context {
+        Context::build(device, queue, info, Latch::default(), None)
+    }
+
+    fn build(
+        device: wgpu::Device,
+        queue: wgpu::Queue,
+        info: wgpu::AdapterInfo,
+        latch: Latch,
+        guarded: Option<Mutex<Vec<Guarded>>>,
+    ) -> Context {
+        Context(Arc::new(Inner {
+            limits: device.limits(),
+            features: device.features(),
+            device,
+            queue,
+            info,
+            latch,
+            pipelines: Pipelines::default(),
+            bind_groups: BindGroups::default(),
+            pool: Pool::default(),
+            chunks: Chunks::default(),
+            staging: Mutex::default(),
+            submissions: AtomicU64::new(0),
+            dispatches: AtomicU64::new(0),
+            next_recording: AtomicU64::new(0),
+            budget: Mutex::default(),
+            timeout: Mutex::new(Duration::from_secs(60)),
+            checked: AtomicBool::new(false),
+            guarded,
+        }))
+    }
+
+    /// Another context on the same device whose tensors start as NaN and end in a guard zone that stays bound.
+    pub(crate) fn poisoned(&self) -> Context {
+        let c = &self.0;
+        Context::build(c.device.clone(), c.queue.clone(), c.info.clone(), c.latch.clone(), Some(Mutex::default()))
+    }
+
+    /// The features that kernels of this library use, as far as `adapter` has them: f16 storage, timestamps for
+    /// [`Context::profile`], subgroups.
+    pub fn required_features(adapter: &wgpu::Adapter) -> wgpu::Features {
+        adapter.features() & (wgpu::Features::SHADER_F16 | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SUBGROUP)
+    }
+
+    /// The adapter's own limits: the defaults of WebGPU stop at 128 MiB a binding.
+    pub fn required_limits(adapter: &wgpu::Adapter) -> wgpu::Limits {
+        adapter.limits()
+    }
+
+    /// Turns on checks that need a readback: every op first refuses NaN, infinities and, where it takes a state,
+    /// oscillators off the unit sphere. Slow, for debugging and tests. Applies to all clones.
+    pub fn checked(self) -> Context {
+        self.0.checked.store(true, Ordering::Relaxed);
+        self
+    }
+
+    pub(crate) fn is_checked(&self) -> bool {
+        self.0.checked.load(Ordering::Relaxed)
+    }
+
+    /// Bounds the bytes of all buffers of this context; `None`, the default, leaves that to the driver.
+    pub fn set_memory_budget(&self, bytes: Option<u64>) {
+        *lock(&self.0.budget) = bytes;
+    }
+
+    /// How long a readback waits for the device, 60 s by default. Past it the context is dead.
+    pub fn set_timeout(&self, timeout: Duration) {
+        *lock(&self.0.timeout) = timeout;
+    }
+
+    /// The wgpu device.
+    pub fn device(&self) -> &wgpu::Device {
+        &self.0.device
+    }
+
+    /// The wgpu queue.
+    pub fn queue(&self) -> &wgpu::Queue {
+        &self.0.queue
+    }
+
+    /// The adapter, its driver and the driver's version.
+    pub fn info(&self) -> &wgpu::AdapterInfo {
+        &self.0.info
+    }
+
+    /// Whether kernels can store f16.
+    pub fn has_f16(&self) -> bool {
+        self.0.features.contains(wgpu::Features::SHADER_F16)
+    }
+
+    /// Begins a recording.
+    pub fn commands(&self) -> Commands {
+        Commands::new(self)
+    }
+
+    /// Runs what `f` records with one timestamped pass per dispatch.
+    ///
+    /// # Errors
+    /// `Feature` if the device was created without `TIMESTAMP_QUERY`; whatever `f` returns.
+    pub fn profile<T>(&self, f: impl FnOnce(&mut Commands) -> Result<T>) -> Result<(T, Profile)> {
+        Profile::run(self, f)
+    }
+
+    /// Counts of allocations, submissions and dispatches.
+    pub fn counters(&self) -> Counters {
+        let usage = self.0.pool.usage();
+        Counters {
+            allocations: usage.allocations,
+            allocated_bytes: usage.allocated_bytes,
+            live_bytes: usage.live_bytes,
+            peak_live_bytes: usage.peak_live_bytes,
+            bind_groups: self.0.bind_groups.created(),
+            submissions: self.0.submissions.load(Ordering::Relaxed),
+            dispatches: self.0.dispatches.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Frees pooled buffers and cached bind groups that nothing uses.
+    pub fn trim(&self) {
+        self.0.bind_groups.clear();
+        self.0.pool.trim();
+        lock(&self.0.staging).clear();
+    }
+
+    /// A callback for [`wgpu::Device::set_device_lost_callback`]; after it ran, every call answers `DeviceLost`.
+    pub fn device_lost_handler(&self) -> impl Fn(wgpu::DeviceLostReason, String) + Send + Sync + 'static {
+        let latch = self.0.latch.clone();
+        move |reason, message| latch.set(ErrorKind::DeviceLost, format!("the device was lost ({reason:?}): {message}"))
+    }
+
+    /// An error once the device is gone.
+    pub(crate) fn alive(&self) -> Result<()> {
+        self.0.latch.check()
+    }
+
+    pub(crate) fn is_same(&self, other: &Context) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    pub(crate) fn next_recording(&self) -> RecordingId {
+        self.0.next_recording.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Runs `f` inside error scopes of this thread and returns what wgpu reported there.
+    pub(crate) fn scoped<T>(&self, f: impl FnOnce() -> T) -> Result<T, wgpu::Error> {
+        let device = &self.0.device;
+        let internal = device.push_error_scope(wgpu::ErrorFilter::Internal);
+        let memory = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let validation = device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let value = f();
+        let errors = [validation.pop(), memory.pop(), internal.pop()];
+        // In a browser the futures resolve after this call returns; its errors reach the host's handler there.
+        #[cfg(target_arch = "wasm32")]
+        drop(errors);
+        #[cfg(not(target_arch = "wasm32"))]
+        if let Some(error) = errors.into_iter().find_map(pollster::block_on) {
+            return Err(error);
+        }
+        Ok(value)
+    }
+
+    /// What a wgpu error means here: a lost device first, because then every other report is a consequence.
+    pub(crate) fn explain(&self, kind: ErrorKind, doing: &str, error: wgpu::Error) -> Error {
+        let _ = self.poll_once();
+        if let Err(lost) = self.alive() {
+            return lost;
+        }
+        match error {
+            wgpu::Error::OutOfMemory { .. } => {
+                Error::new(ErrorKind::OutOfMemory, format!("{doing}: the device is out of memory"))
+            }
+            wgpu::Error::Validation { description, .. } | wgpu::Error::Internal { description, .. } => {
+                Error::new(kind, format!("{doing}: {description}"))
+            }
+        }
+    }
+
+    /// Creates a buffer inside error scopes, counted against the budget.
+    pub(crate) fn create_buffer(&self, what: &str, descriptor: &wgpu::BufferDescriptor) -> Result<wgpu::Buffer> {
+        self.alive()?;
+        let (bytes, limit) = (descriptor.size, self.0.limits.max_buffer_size);
+        if bytes > limit {
+            let message = format!("{what}: a buffer of {bytes} bytes exceeds max_buffer_size = {limit}");
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        self.scoped(|| self.0.device.create_buffer(descriptor)).map_err(|e| self.explain(ErrorKind::Buffer, what, e))
+    }
+
+    /// A buffer for `bytes` of data that `recording` (or, for `None`, the host) may write at once.
+    pub(crate) fn slot(&self, what: &str, bytes: u64, recording: Option<RecordingId>) -> Result<Arc<Slot>> {
+        self.alive()?;
+        let guard = if self.is_poisoned() { GUARD } else { 0 };
+        let size =
+            bytes.checked_add(guard + GRANULE).map(|b| (b - 1) / GRANULE * GRANULE).unwrap_or(u64::MAX).max(GRANULE);
+        if !self.is_poisoned() {
+            if let Some(slot) = self.0.pool.take(size, recording) {
+                return Ok(slot);
+            }
+        }
+        let budget = *lock(&self.0.budget);
+        if self.0.pool.reserve(size, budget).is_err() {
+            self.trim();
+            self.0.pool.reserve(size, budget).map_err(|in_use| {
+                let budget = budget.unwrap_or(u64::MAX);
+                Error::new(
+                    ErrorKind::OutOfMemory,
+                    format!("{what}: {size} bytes requested with {in_use} in use exceed the budget of {budget}"),
+                )
+            })?;
+        }
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+        let descriptor = wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false };
+        match self.create_buffer(what, &descriptor) {
+            Ok(buffer) => {
+                let slot = Arc::new(Slot::new(buffer));
+                if let Some(guarded) = &self.0.guarded {
+                    self.0.queue.write_buffer(&slot.buffer, 0, &vec![POISON; size as usize]);
+                    lock(guarded).push(Guarded { slot: slot.clone(), data: bytes.next_multiple_of(4) });
+                }
+                Ok(slot)
+            }
+            Err(error) => {
+                self.0.pool.cancel(size);
+                Err(error)
+            }
+        }
+    }
+
+    pub(crate) fn chunk(&self) -> Result<wgpu::Buffer> {
+        match self.0.chunks.take() {
+            Some(chunk) => Ok(chunk),
+            None => self.create_buffer("params", &Arena::descriptor()),
+        }
+    }
+
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.0.guarded.is_some()
+    }
+
+    /// The buffers of a poisoned context made since the last call.
+    pub(crate) fn take_guarded(&self) -> Vec<Guarded> {
+        self.0.guarded.as_ref().map(|g| std::mem::take(&mut *lock(g))).unwrap_or_default()
+    }
+
+    /// One poll without waiting: runs callbacks that are due, the loss callback among them.
+    pub(crate) fn poll_once(&self) -> Result<()> {
+        self.poll(wgpu::PollType::Poll)
+    }
+
+    /// Waits until the device has run everything submitted.
+    ///
+    /// # Errors
+    /// `Timeout` past [`Context::set_timeout`], `DeviceLost`.
+    pub fn wait(&self) -> Result<()> {
+        self.poll(wgpu::PollType::Wait { submission_index: None, timeout: Some(*lock(&self.0.timeout)) })
+    }
+
+    /// The only place that polls: wgpu panics here when a driver reports a real device loss.
+    fn poll(&self, poll: wgpu::PollType) -> Result<()> {
+        self.alive()?;
+        match catch_unwind(AssertUnwindSafe(|| self.0.device.poll(poll))) {
+            Ok(Ok(_)) => {}
+            Ok(Err(wgpu::PollError::Timeout)) => {
+                let waited = *lock(&self.0.timeout);
+                self.0.latch.set(
+                    ErrorKind::Timeout,
+                    format!("the device did not finish within {waited:?}; make a new context"),
+                );
+                // Dropping a device whose queue hangs blocks forever on some drivers. One leaked handle prevents that.
+                std::mem::forget((self.0.device.clone(), self.0.queue.clone()));
+            }
+            Ok(Err(e)) => self.0.latch.set(ErrorKind::DeviceLost, format!("the device cannot be polled ({e})")),
+            Err(_) => self.0.latch.set(ErrorKind::DeviceLost, "the driver reported a lost device".into()),
+        }
+        self.alive()
+    }
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Context({}, {})", self.0.info.name, self.0.info.driver_info)
+    }
+}
+
+fn instance() -> wgpu::Instance {
+    wgpu::Instance::new(wgpu::InstanceDescriptor {
+        // GL adapters show the same software driver a second time, without f16.
+        backends: wgpu::Backends::PRIMARY,
+        flags: wgpu::InstanceFlags::empty(),
+        ..wgpu::InstanceDescriptor::new_without_display_handle()
+    })
+}

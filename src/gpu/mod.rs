@@ -1,0 +1,17 @@
+//! The device layer, and the only one that names wgpu: context, tensors, one dispatch.
+
+mod arena;
+mod commands;
+mod context;
+mod latch;
+mod pipeline;
+mod pool;
+mod profile;
+mod readback;
+mod tensor;
+
+pub use commands::{Bind, Commands, Work, read, write};
+pub use context::{Context, Counters};
+pub use profile::{Profile, Span};
+pub use readback::Read;
+pub use tensor::Tensor;

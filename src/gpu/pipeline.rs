@@ -1,0 +1,139 @@
+//! Pipelines and bind groups, built once and kept.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use super::context::Context;
+use super::latch::lock;
+use crate::error::{ErrorKind, Result};
+use crate::kernel::{Access, DType, Kernel};
+
+/// A compiled kernel and the layout of its one bind group.
+pub(crate) struct Pipeline {
+    pub(crate) pipeline: wgpu::ComputePipeline,
+    pub(crate) layout: wgpu::BindGroupLayout,
+}
+
+/// Kernels are `'static`, so their address is their identity: two kernels may share a name.
+type PipelineKey = (usize, DType, Vec<(&'static str, u32)>);
+
+#[derive(Default)]
+pub(crate) struct Pipelines(Mutex<HashMap<PipelineKey, Arc<Pipeline>>>);
+
+impl Context {
+    /// The pipeline of `kernel` for storage in `dtype`, compiled inside an error scope on first use.
+    pub(crate) fn pipeline(
+        &self,
+        kernel: &'static Kernel,
+        dtype: DType,
+        constants: &[(&'static str, u32)],
+    ) -> Result<Arc<Pipeline>> {
+        let dtype = if kernel.is_generic() { dtype } else { DType::F32 };
+        let key = (kernel as *const Kernel as usize, dtype, constants.to_vec());
+        if let Some(pipeline) = lock(&self.0.pipelines.0).get(&key) {
+            return Ok(pipeline.clone());
+        }
+        // Compiled outside of the lock: two threads may both compile, the second result is dropped.
+        let pipeline = self
+            .scoped(|| build(&self.0.device, kernel, kernel.text(dtype, constants)))
+            .map_err(|e| self.explain(ErrorKind::Shader, &format!("{}: the kernel was rejected", kernel.name), e))?;
+        Ok(lock(&self.0.pipelines.0).entry(key).or_insert_with(|| Arc::new(pipeline)).clone())
+    }
+}
+
+fn build(device: &wgpu::Device, kernel: &Kernel, text: String) -> Pipeline {
+    let label = Some(kernel.name);
+    let module = device
+        .create_shader_module(wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(text.into()) });
+    let entry = |binding: usize, ty, has_dynamic_offset| wgpu::BindGroupLayoutEntry {
+        binding: binding as u32,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset, min_binding_size: None },
+        count: None,
+    };
+    let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform, true)];
+    entries.extend(kernel.bindings.iter().enumerate().map(|(i, b)| {
+        let read_only = b.access == Access::Read;
+        entry(i + 1, wgpu::BufferBindingType::Storage { read_only }, false)
+    }));
+    let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
+    let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+        label,
+        bind_group_layouts: &[Some(&layout)],
+        immediate_size: 0,
+    });
+    let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label,
+        layout: Some(&pipeline_layout),
+        module: &module,
+        entry_point: Some("main"),
+        compilation_options: wgpu::PipelineCompilationOptions::default(),
+        cache: None,
+    });
+    Pipeline { pipeline, layout }
+}
+
+/// A range of a buffer as a bind group holds it.
+pub(crate) type Range = (wgpu::Buffer, u64, u64);
+
+type GroupKey = (usize, Vec<Range>);
+
+/// Bind groups by (pipeline, buffers). Pooled buffers come back in a steady loop, so keys repeat.
+#[derive(Default)]
+pub(crate) struct BindGroups {
+    cache: Mutex<HashMap<GroupKey, wgpu::BindGroup>>,
+    created: AtomicU64,
+}
+
+/// Past this many entries the cache starts anew: it keeps buffers alive, and a program whose buffers never repeat
+/// gains nothing from it.
+const CACHED: usize = 4096;
+
+impl BindGroups {
+    pub(crate) fn clear(&self) {
+        lock(&self.cache).clear();
+    }
+
+    pub(crate) fn created(&self) -> u64 {
+        self.created.load(Ordering::Relaxed)
+    }
+}
+
+impl Context {
+    /// The bind group of `pipeline` over `ranges`, the uniform first. Groups over a host's buffers are not kept.
+    pub(crate) fn bind_group(&self, pipeline: &Arc<Pipeline>, ranges: Vec<Range>, keep: bool) -> wgpu::BindGroup {
+        let key = (Arc::as_ptr(pipeline) as usize, ranges);
+        if let Some(group) = lock(&self.0.bind_groups.cache).get(&key) {
+            return group.clone();
+        }
+        let entries: Vec<_> = key
+            .1
+            .iter()
+            .enumerate()
+            .map(|(i, (buffer, offset, size))| wgpu::BindGroupEntry {
+                binding: i as u32,
+                resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                    buffer,
+                    offset: *offset,
+                    size: wgpu::BufferSize::new(*size),
+                }),
+            })
+            .collect();
+        let group = self.0.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: None,
+            layout: &pipeline.layout,
+            entries: &entries,
+        });
+        drop(entries);
+        self.0.bind_groups.created.fetch_add(1, Ordering::Relaxed);
+        if keep {
+            let mut cache = lock(&self.0.bind_groups.cache);
+            if cache.len() >= CACHED {
+                cache.clear();
+            }
+            cache.insert(key, group.clone());
+        }
+        group
+    }
+}

@@ -1,0 +1,21 @@
+#![doc = include_str!("../README.md")]
+#![deny(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod cpu;
+mod error;
+#[cfg(feature = "gpu")]
+mod gpu;
+pub mod kernel;
+pub mod ops;
+mod tape;
+
+pub use cpu::noise::{Distribution, Stream};
+pub use error::{Error, ErrorKind, Result};
+#[cfg(feature = "gpu")]
+pub use gpu::{Bind, Commands, Context, Counters, Profile, Read, Span, Tensor, Work, read, write};
+pub use kernel::{DType, Kernel};
+pub use ops::sphere_step::{Rotation, StepOptions};
+pub use tape::{Array, Backend, Grads, Rule, Spec, Tape, Value, Var};
+#[cfg(feature = "gpu")]
+pub use wgpu;

@@ -1,0 +1,33 @@
+//! From the extents of a tensor to its oscillators.
+
+use crate::cpu::Oscillators;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Splits axis `axis` of a state with extents `shape` into oscillators of `n` components. The first axis counts samples.
+pub(crate) fn oscillators(op: &str, shape: &[usize], axis: usize, n: usize) -> Result<Oscillators> {
+    if n < 2 {
+        return Err(Error::argument(ErrorKind::Param, op, "n", n, "at least 2 components (one cannot rotate)"));
+    }
+    let Some(channels) = shape.get(axis).copied().filter(|_| axis > 0) else {
+        let wanted = format!("an axis of {shape:?} after the first, which counts samples");
+        return Err(Error::argument(ErrorKind::Shape, op, "axis", axis, wanted));
+    };
+    if channels % n != 0 {
+        let got = format!("{channels} channels along axis {axis}");
+        let wanted = format!("a multiple of n = {n}");
+        return Err(Error::argument(ErrorKind::Shape, op, "x", got, wanted));
+    }
+    let elements = shape.iter().try_fold(1usize, |n, extent| n.checked_mul(*extent));
+    if elements.is_none_or(|n| u32::try_from(n).is_err()) {
+        let message = format!("{op}: {shape:?} has more elements than 32-bit indices reach ({})", u32::MAX);
+        return Err(Error::new(ErrorKind::Index, message));
+    }
+    let groups = channels / n;
+    Ok(Oscillators {
+        samples: shape[0],
+        groups,
+        outer: shape[..axis].iter().product::<usize>() * groups,
+        n,
+        inner: shape[axis + 1..].iter().product(),
+    })
+}

@@ -1,0 +1,95 @@
+//! The ops: one file per stem with its kernels' contracts, its `Commands` and `Tape` methods and its cases.
+//!
+//! An op is added by four files and three lines: `shaders/x.wgsl`, `shaders/x_bwd.wgsl`, `src/ops/x.rs`,
+//! `src/cpu/x.rs`; `pub mod x;` and `&x::SPEC,` here; `pub mod x;` in `src/cpu/mod.rs`.
+
+pub mod add;
+pub mod axpy;
+pub mod cast;
+pub mod check;
+pub mod couple_conv2d;
+pub mod dot;
+pub mod energy;
+pub mod fill;
+mod layout;
+pub mod noise;
+pub mod scale;
+pub mod spec;
+pub mod sphere_normalize;
+pub mod sphere_step;
+mod sum_rows;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::kernel::Kernel;
+use spec::{Case, OpSpec};
+
+/// Every op.
+pub static ALL: &[&OpSpec] = &[
+    &add::SPEC,
+    &axpy::SPEC,
+    &cast::SPEC,
+    &couple_conv2d::SPEC,
+    &dot::SPEC,
+    &energy::SPEC,
+    &fill::SPEC,
+    &noise::SPEC,
+    &scale::SPEC,
+    &sphere_normalize::SPEC,
+    &sphere_step::SPEC,
+];
+
+/// Every kernel of the library, once each, in the order of [`ALL`].
+pub fn kernels() -> Vec<&'static Kernel> {
+    let mut kernels: Vec<&'static Kernel> = Vec::new();
+    for kernel in ALL.iter().flat_map(|op| op.kernels) {
+        if !kernels.iter().any(|k| k.name == kernel.name) {
+            kernels.push(kernel);
+        }
+    }
+    kernels.extend([&check::CHECK_FINITE, &check::CHECK_UNIT]);
+    kernels
+}
+
+/// Refuses a scalar argument that is NaN or infinite.
+fn finite(op: &str, argument: &str, value: f32) -> Result<()> {
+    if value.is_finite() {
+        return Ok(());
+    }
+    Err(Error::argument(ErrorKind::Param, op, argument, value, "a finite number"))
+}
+
+/// Extents of elementwise cases and whether they are edge cases: around the workgroup's size and an odd number of
+/// f16; the last is for benches.
+fn elementwise_sizes() -> Vec<(Vec<usize>, bool)> {
+    let mut sizes: Vec<(Vec<usize>, bool)> = [0, 1, 2, 3, 63, 64, 65, 127, 257].map(|len| (vec![len], true)).into();
+    sizes.push((vec![3, 5, 7], true));
+    sizes.push((vec![1 << 20], false));
+    sizes
+}
+
+/// The elementwise maps here are linear; the smallest sizes climb the ladder, the largest is timed.
+fn finish_elementwise(case: Case, edge: bool) -> Case {
+    let small = case.op.outputs()[0].len() <= 3;
+    let case = case.linear();
+    match (edge, small) {
+        (false, _) => case.bench(),
+        (true, true) => case.ladder(),
+        (true, false) => case,
+    }
+}
+
+/// Every oscillator of the first output has norm 1: the ratio of the largest deviation to `4 u` (and, for f16, to one
+/// rounding of each component, which moves the norm by at most `2^-10`).
+fn unit_norm_law(_: &[Vec<f64>], outputs: &[Vec<f64>], case: &Case, dtype: crate::kernel::DType) -> f64 {
+    let Some(at) = case.oscillators else { return f64::NAN };
+    let allowed = match dtype {
+        crate::kernel::DType::F16 => f64::powi(2.0, -10),
+        _ => 4.0 * f64::powi(2.0, -23),
+    };
+    (0..at.count())
+        .map(|i| {
+            let square: f64 = at.gather(&outputs[0], i).iter().map(|v| v * v).sum();
+            (square.sqrt() - 1.0).abs() / allowed
+        })
+        .fold(0.0, |worst, ratio| if ratio.is_nan() || ratio > worst { ratio } else { worst })
+}

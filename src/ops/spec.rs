@@ -1,0 +1,385 @@
+//! What an op is: extents, a device implementation, a reference. Everything else (tape, conformance, benches, the
+//! README's table) follows from it.
+
+use crate::cpu::{Bound, Dual, Oscillators, Real};
+use crate::error::{Error, ErrorKind, Result};
+#[cfg(feature = "gpu")]
+use crate::gpu::{Commands, Tensor};
+use crate::kernel::{DType, Elem, Kernel};
+use crate::tape::{Array, Backend, Spec, Tape, Value, Var};
+
+/// One input or output of an op.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Port {
+    /// The argument's name, as messages and shaders spell it.
+    pub name: &'static str,
+    /// `Storage` follows the tensors' type, `F32` does not.
+    pub elem: Elem,
+    /// Extents.
+    pub shape: Vec<usize>,
+}
+
+impl Port {
+    /// A port in the storage type.
+    pub fn storage(name: &'static str, shape: &[usize]) -> Port {
+        Port { name, elem: Elem::Storage, shape: shape.to_vec() }
+    }
+
+    /// A port in f32 whatever the storage type is.
+    pub fn f32(name: &'static str, shape: &[usize]) -> Port {
+        Port { name, elem: Elem::F32, shape: shape.to_vec() }
+    }
+
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The spec of this port when storage is `dtype`.
+    pub fn spec(&self, dtype: DType) -> Spec {
+        let dtype = match self.elem {
+            Elem::Storage => dtype,
+            Elem::F32 => DType::F32,
+            Elem::U32 | Elem::Words => DType::U32,
+        };
+        Spec { shape: self.shape.clone(), dtype }
+    }
+}
+
+/// A differentiable function with fixed extents. Its fields are its options; they are checked where it is made, so
+/// [`Tape::apply`] only compares tensors with its ports.
+pub trait Op: Send + Sync + 'static {
+    /// The stem of its shader, its reference and its method.
+    fn name(&self) -> &'static str;
+
+    /// The inputs, in order.
+    fn inputs(&self) -> Vec<Port>;
+
+    /// The outputs, in order.
+    fn outputs(&self) -> Vec<Port>;
+
+    /// The storage type, for an op whose inputs do not tell.
+    fn dtype(&self) -> Option<DType> {
+        None
+    }
+
+    /// Inputs that must be states on the unit sphere, for [`checked`](crate::Context::checked) contexts.
+    fn unit_inputs(&self) -> Vec<(usize, Oscillators)> {
+        vec![]
+    }
+
+    /// The outputs' elements.
+    fn reference<R: Real>(&self, inputs: &[&[R]]) -> Vec<Vec<R>>;
+
+    /// The inputs' cotangents, one per input; empty for an op without differentiable inputs.
+    fn reference_vjp<R: Real>(&self, inputs: &[&[R]], cotangents: &[&[R]]) -> Vec<Vec<R>>;
+
+    /// Records the kernels. The inputs fit [`Op::inputs`].
+    ///
+    /// # Errors
+    /// Whatever [`Commands::dispatch`] returns.
+    #[cfg(feature = "gpu")]
+    fn forward(&self, commands: &mut Commands, inputs: &[&Tensor], dtype: DType) -> Result<Vec<Tensor>>;
+
+    /// Records the kernels of the backward pass: cotangents of the inputs that `needs` asks for, f32 for parameters.
+    ///
+    /// # Errors
+    /// Whatever [`Commands::dispatch`] returns.
+    #[cfg(feature = "gpu")]
+    fn backward(
+        &self,
+        commands: &mut Commands,
+        inputs: &[&Tensor],
+        cotangents: &[Option<&Tensor>],
+        needs: &[bool],
+        dtype: DType,
+    ) -> Result<Vec<Option<Tensor>>>;
+}
+
+/// Compares `specs` with the op's inputs and returns the storage type.
+fn check<O: Op>(op: &O, specs: &[Spec]) -> Result<DType> {
+    let ports = op.inputs();
+    if ports.len() != specs.len() {
+        let message = format!("{}: {} arguments, expected {}", op.name(), specs.len(), ports.len());
+        return Err(Error::new(ErrorKind::Shape, message));
+    }
+    let first = ports.iter().zip(specs).find(|(port, _)| port.elem == Elem::Storage).map(|(_, spec)| spec.dtype);
+    let dtype = op.dtype().or(first).unwrap_or(DType::F32);
+    if dtype == DType::U32 {
+        return Err(Error::argument(ErrorKind::DType, op.name(), "storage", dtype, "f32 or f16"));
+    }
+    for (port, spec) in ports.iter().zip(specs) {
+        let wanted = port.spec(dtype);
+        if spec.shape != wanted.shape {
+            let (got, wanted) = (format!("{:?}", spec.shape), format!("{:?}", wanted.shape));
+            return Err(Error::argument(ErrorKind::Shape, op.name(), port.name, got, wanted));
+        }
+        if spec.dtype != wanted.dtype {
+            let wanted = wanted.dtype;
+            return Err(Error::argument(ErrorKind::DType, op.name(), port.name, spec.dtype, wanted));
+        }
+    }
+    Ok(dtype)
+}
+
+#[cfg(feature = "gpu")]
+impl Commands {
+    /// Records `op` over `inputs` after comparing them with its ports. The methods named like ops call this.
+    ///
+    /// # Errors
+    /// `Shape`, `DType`, `Foreign`; in a checked context `NonFinite` and `NotUnit`; whatever
+    /// [`Commands::dispatch`] returns.
+    pub fn apply<O: Op>(&mut self, op: &O, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
+        let specs: Vec<Spec> = inputs.iter().map(|t| Spec { shape: t.shape().to_vec(), dtype: t.dtype() }).collect();
+        let dtype = check(op, &specs)?;
+        super::check::inputs(self, op, inputs)?;
+        op.forward(self, inputs, dtype)
+    }
+}
+
+impl Tape {
+    /// Computes `op` over the values of `inputs` on this tape's backend and records it.
+    ///
+    /// # Errors
+    /// `Shape`, `DType` or `Foreign` if the inputs are not what the op takes; as [`Commands::apply`] on a device.
+    pub fn apply<O: Op>(&mut self, op: O, inputs: &[Var]) -> Result<Vec<Var>> {
+        let mut values = Vec::with_capacity(inputs.len());
+        for var in inputs {
+            values.push(self.value(*var)?.clone());
+        }
+        let specs: Vec<Spec> = values.iter().map(Value::spec).collect();
+        let dtype = check(&op, &specs)?;
+        let outputs = match self.backend() {
+            #[cfg(feature = "gpu")]
+            Backend::Device(commands) => {
+                let tensors = values.iter().map(Value::tensor).collect::<Result<Vec<_>>>()?;
+                commands.apply(&op, &tensors)?.into_iter().map(Value::Device).collect()
+            }
+            Backend::Reference => {
+                let outputs = op.reference::<f64>(&slices(&values)?);
+                arrays(outputs, &op.outputs(), dtype)?
+            }
+        };
+        let rule = move |backend: &mut Backend, cotangents: &[Option<Value>], needs: &[bool]| match backend {
+            #[cfg(feature = "gpu")]
+            Backend::Device(commands) => {
+                let inputs = values.iter().map(Value::tensor).collect::<Result<Vec<_>>>()?;
+                let given =
+                    cotangents.iter().map(|c| c.as_ref().map(Value::tensor).transpose()).collect::<Result<Vec<_>>>()?;
+                let found = op.backward(commands, &inputs, &given, needs, dtype)?;
+                Ok(found.into_iter().map(|t| t.map(Value::Device)).collect())
+            }
+            Backend::Reference => {
+                let zeros: Vec<Vec<f64>> = op.outputs().iter().map(|port| vec![0.0; port.len()]).collect();
+                let mut given = Vec::with_capacity(zeros.len());
+                for (cotangent, zero) in cotangents.iter().zip(&zeros) {
+                    given.push(match cotangent {
+                        Some(value) => value.array()?.data(),
+                        None => zero.as_slice(),
+                    });
+                }
+                let found = op.reference_vjp::<f64>(&slices(&values)?, &given);
+                Ok(arrays(found, &op.inputs(), dtype)?.into_iter().map(Some).collect())
+            }
+        };
+        self.push_all(outputs, inputs, Box::new(rule))
+    }
+
+    /// [`Tape::apply`] for an op with one output.
+    pub(crate) fn apply_one<O: Op>(&mut self, op: O, inputs: &[Var]) -> Result<Var> {
+        let name = op.name();
+        match self.apply(op, inputs)?.as_slice() {
+            [var] => Ok(*var),
+            other => Err(Error::argument(ErrorKind::Param, name, "number of outputs", other.len(), 1)),
+        }
+    }
+}
+
+fn slices(values: &[Value]) -> Result<Vec<&[f64]>> {
+    values.iter().map(|value| Ok(value.array()?.data())).collect()
+}
+
+fn arrays(data: Vec<Vec<f64>>, ports: &[Port], dtype: DType) -> Result<Vec<Value>> {
+    data.into_iter()
+        .zip(ports)
+        .map(|(data, port)| {
+            let spec = port.spec(dtype);
+            Ok(Value::Host(Array::new(data, &spec.shape, spec.dtype)?))
+        })
+        .collect()
+}
+
+/// An [`Op`] whose type is forgotten: what a table of cases holds.
+pub trait AnyOp: Send + Sync {
+    /// [`Op::name`].
+    fn name(&self) -> &'static str;
+    /// [`Op::inputs`].
+    fn inputs(&self) -> Vec<Port>;
+    /// [`Op::outputs`].
+    fn outputs(&self) -> Vec<Port>;
+    /// [`Op::dtype`].
+    fn dtype(&self) -> Option<DType>;
+    /// [`Tape::apply`].
+    ///
+    /// # Errors
+    /// As [`Tape::apply`].
+    fn apply(&self, tape: &mut Tape, inputs: &[Var]) -> Result<Vec<Var>>;
+    /// [`Op::reference`] in f64.
+    fn value(&self, inputs: &[&[f64]]) -> Vec<Vec<f64>>;
+    /// [`Op::reference_vjp`] in f64.
+    fn value_vjp(&self, inputs: &[&[f64]], cotangents: &[&[f64]]) -> Vec<Vec<f64>>;
+    /// [`Op::reference`] with derivatives along one direction.
+    fn dual(&self, inputs: &[&[Dual]]) -> Vec<Vec<Dual>>;
+    /// [`Op::reference`] with error bounds.
+    fn bound(&self, inputs: &[&[Bound]]) -> Vec<Vec<Bound>>;
+    /// [`Op::reference_vjp`] with error bounds.
+    fn bound_vjp(&self, inputs: &[&[Bound]], cotangents: &[&[Bound]]) -> Vec<Vec<Bound>>;
+}
+
+impl<O: Op + Clone> AnyOp for O {
+    fn name(&self) -> &'static str {
+        Op::name(self)
+    }
+    fn inputs(&self) -> Vec<Port> {
+        Op::inputs(self)
+    }
+    fn outputs(&self) -> Vec<Port> {
+        Op::outputs(self)
+    }
+    fn dtype(&self) -> Option<DType> {
+        Op::dtype(self)
+    }
+    fn apply(&self, tape: &mut Tape, inputs: &[Var]) -> Result<Vec<Var>> {
+        tape.apply(self.clone(), inputs)
+    }
+    fn value(&self, inputs: &[&[f64]]) -> Vec<Vec<f64>> {
+        self.reference(inputs)
+    }
+    fn value_vjp(&self, inputs: &[&[f64]], cotangents: &[&[f64]]) -> Vec<Vec<f64>> {
+        self.reference_vjp(inputs, cotangents)
+    }
+    fn dual(&self, inputs: &[&[Dual]]) -> Vec<Vec<Dual>> {
+        self.reference(inputs)
+    }
+    fn bound(&self, inputs: &[&[Bound]]) -> Vec<Vec<Bound>> {
+        self.reference(inputs)
+    }
+    fn bound_vjp(&self, inputs: &[&[Bound]], cotangents: &[&[Bound]]) -> Vec<Vec<Bound>> {
+        self.reference_vjp(inputs, cotangents)
+    }
+}
+
+/// How a case fills an input.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Fill {
+    /// Uniform in `[-1, 1]`.
+    Uniform,
+    /// Uniform in `[low, high]`.
+    Between(f64, f64),
+    /// Random unit oscillators.
+    Unit(Oscillators),
+    /// Unit oscillators along a coordinate axis, signs alternating.
+    Axes(Oscillators),
+    /// Uniform mantissas times powers of two from `2^-exponent` to `2^exponent`.
+    Mixed(i32),
+    /// Zero everywhere.
+    Zero,
+    /// One nonzero element.
+    OneHot,
+    /// These numbers, repeated.
+    Values(Vec<f64>),
+    /// Integers from -2 to 2: sums of their products are exact, so nothing but equality passes.
+    Integers,
+}
+
+/// Checks a law of the op on a device's outputs: the ratio of the deviation to what rounding allows; at most 1 holds.
+pub type Law = fn(inputs: &[Vec<f64>], outputs: &[Vec<f64>], case: &Case, dtype: DType) -> f64;
+
+/// One shape of one op: what conformance, gradients and benches run.
+pub struct Case {
+    /// The extents and options, for people.
+    pub label: String,
+    /// Which implementation is forced; `plain` where there is one.
+    pub variant: &'static str,
+    /// The op.
+    pub op: Box<dyn AnyOp>,
+    /// One per input.
+    pub fills: Vec<Fill>,
+    /// Laws of the outputs besides the reference, with their names.
+    pub laws: Vec<(&'static str, Law)>,
+    /// The oscillators of the first output, for laws of states.
+    pub oscillators: Option<Oscillators>,
+    /// Whether the op is linear in each input: its integer twin must then be exact.
+    pub linear: bool,
+    /// Whether benches time it.
+    pub bench: bool,
+    /// Whether the f64 ladder of gradient checks runs it; the full Jacobian is formed, so it must be small.
+    pub ladder: bool,
+}
+
+impl Case {
+    /// A case of the plain variant without laws.
+    pub fn new(label: impl Into<String>, op: impl Op + Clone, fills: Vec<Fill>) -> Case {
+        Case {
+            label: label.into(),
+            variant: "plain",
+            op: Box::new(op),
+            fills,
+            laws: vec![],
+            oscillators: None,
+            linear: false,
+            bench: false,
+            ladder: false,
+        }
+    }
+
+    /// Adds a law.
+    pub fn law(mut self, name: &'static str, law: Law) -> Case {
+        self.laws.push((name, law));
+        self
+    }
+
+    /// The oscillators of the first output.
+    pub fn oscillators(self, at: Oscillators) -> Case {
+        Case { oscillators: Some(at), ..self }
+    }
+
+    /// The op is linear in each input.
+    pub fn linear(self) -> Case {
+        Case { linear: true, ..self }
+    }
+
+    /// Benches time this case.
+    pub fn bench(self) -> Case {
+        Case { bench: true, ..self }
+    }
+
+    /// The gradient ladder runs this case.
+    pub fn ladder(self) -> Case {
+        Case { ladder: true, ..self }
+    }
+
+    /// The forced implementation.
+    pub fn variant(self, variant: &'static str) -> Case {
+        Case { variant, ..self }
+    }
+}
+
+/// What the rest of the house knows of an op's file.
+pub struct OpSpec {
+    /// The stem.
+    pub name: &'static str,
+    /// The formula, one line.
+    pub formula: &'static str,
+    /// Whether it has a backward pass.
+    pub differentiable: bool,
+    /// Its kernels; the forward one first.
+    pub kernels: &'static [&'static Kernel],
+    /// Its cases.
+    pub cases: fn() -> Vec<Case>,
+}

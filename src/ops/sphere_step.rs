@@ -1,0 +1,446 @@
+//! One step of the Kuramoto model on the sphere: `x <- normalize(x + gamma (Omega x + P_x y))`.
+
+use super::layout::oscillators;
+use super::spec::{Op, OpSpec, Port};
+use crate::cpu::sphere_step::{self as cpu, Mode, Operands};
+use crate::cpu::{Oscillators, Real};
+use crate::error::{Error, ErrorKind, Result};
+#[cfg(feature = "gpu")]
+use crate::gpu::{Commands, Tensor, Work, read, write};
+use crate::kernel::{Constant, Elem, Kernel, Params as _, input, output, source};
+#[cfg(feature = "gpu")]
+use crate::kernel::{DType, WORKGROUP};
+use crate::tape::{Tape, Var};
+
+pub use crate::cpu::sphere_step::Rotation;
+
+#[path = "sphere_step_cases.rs"]
+mod cases;
+
+crate::params! {
+    /// Parameters of the forward kernels.
+    struct Params {
+        samples: u32, per_sample: u32, tiles: u32, groups: u32, n: u32, inner: u32, rotation: u32, projection: u32,
+    }
+}
+
+crate::params! {
+    /// Parameters of the state's backward kernel.
+    struct ParamsBwd { count: u32, groups: u32, n: u32, inner: u32, rotation: u32, projection: u32, keep: u32 }
+}
+
+crate::params! {
+    /// Parameters of the energy's backward kernel.
+    struct ParamsEnergy { len: u32, run: u32 }
+}
+
+crate::params! {
+    /// Parameters of the scalars' backward kernel.
+    struct ParamsScalars {
+        rows: u32, tiles: u32, per_group: u32, groups: u32, n: u32, inner: u32, rotation: u32, projection: u32,
+    }
+}
+
+const STATE: &str = "[outer, n, inner]";
+
+/// Forward, any n.
+pub static FORWARD: Kernel = Kernel {
+    name: "sphere_step",
+    source: source!("sphere_step", "grid", "reduce", "sphere", "sphere_step"),
+    params: Params::FIELDS,
+    bindings: FORWARD_BINDINGS,
+    constants: &[],
+};
+
+/// Forward with the oscillator in registers: n is a constant of the text.
+pub static FORWARD_REG: Kernel = Kernel {
+    name: "sphere_step_reg",
+    source: source!("sphere_step_reg", "grid", "reduce", "sphere"),
+    params: Params::FIELDS,
+    bindings: FORWARD_BINDINGS,
+    constants: &[Constant { name: "N", values: &[2, 3, 4, 8, 16] }],
+};
+
+const FORWARD_BINDINGS: &[crate::kernel::Binding] = &[
+    input("x", Elem::Storage, STATE),
+    input("y", Elem::Storage, STATE),
+    input("gamma", Elem::F32, "[1]"),
+    input("frequencies", Elem::F32, "[1] or [C / 2]"),
+    output("dst", Elem::Storage, STATE),
+    output("partial", Elem::F32, "[samples, tiles]"),
+];
+
+/// Cotangents of the state and the drive.
+pub static BACKWARD: Kernel = Kernel {
+    name: "sphere_step_bwd",
+    source: source!("sphere_step_bwd", "grid", "sphere", "sphere_step"),
+    params: ParamsBwd::FIELDS,
+    bindings: &[
+        input("x", Elem::Storage, STATE),
+        input("y", Elem::Storage, STATE),
+        input("gamma", Elem::F32, "[1]"),
+        input("frequencies", Elem::F32, "[1] or [C / 2]"),
+        input("dst_bar", Elem::Storage, STATE),
+        output("x_bar", Elem::Storage, STATE),
+        output("y_bar", Elem::Storage, STATE),
+        output("v_bar", Elem::F32, "[outer, n, inner] if kept"),
+    ],
+    constants: &[],
+};
+
+/// Adds the energy's part to those cotangents.
+pub static BACKWARD_ENERGY: Kernel = Kernel {
+    name: "sphere_step_bwd_energy",
+    source: source!("sphere_step_bwd_energy", "grid"),
+    params: ParamsEnergy::FIELDS,
+    bindings: &[
+        input("x", Elem::Storage, "[len]"),
+        input("y", Elem::Storage, "[len]"),
+        input("energy_bar", Elem::F32, "[samples]"),
+        input("step_x_bar", Elem::Storage, "[len]"),
+        input("step_y_bar", Elem::Storage, "[len]"),
+        output("x_bar", Elem::Storage, "[len]"),
+        output("y_bar", Elem::Storage, "[len]"),
+    ],
+    constants: &[],
+};
+
+/// Partial sums of the cotangents of gamma and the frequencies.
+pub static BACKWARD_SCALARS: Kernel = Kernel {
+    name: "sphere_step_bwd_scalars",
+    source: source!("sphere_step_bwd_scalars", "grid", "reduce", "sphere", "sphere_step"),
+    params: ParamsScalars::FIELDS,
+    bindings: &[
+        input("x", Elem::Storage, STATE),
+        input("y", Elem::Storage, STATE),
+        input("gamma", Elem::F32, "[1]"),
+        input("frequencies", Elem::F32, "[1] or [C / 2]"),
+        input("v_bar", Elem::F32, STATE),
+        output("partial", Elem::F32, "[rows, tiles]"),
+    ],
+    constants: &[],
+};
+
+/// Oscillators of one tile of the scalars' kernel, as in its shader.
+#[cfg(feature = "gpu")]
+const TILE: usize = 1024;
+
+/// Options of a step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StepOptions {
+    /// Components of one oscillator, at least 2; even with frequencies.
+    pub n: usize,
+    /// The axis of the components: 1 for `[B, C, H, W]`, 2 for `[B, T, C]`.
+    pub axis: usize,
+    /// The linear part.
+    pub rotation: Rotation,
+    /// Whether the drive is projected to the tangent space.
+    pub projection: bool,
+}
+
+impl StepOptions {
+    /// A projected step without rotation.
+    pub fn new(n: usize, axis: usize) -> StepOptions {
+        StepOptions { n, axis, rotation: Rotation::None, projection: true }
+    }
+
+    /// The same with another linear part.
+    pub fn rotation(self, rotation: Rotation) -> StepOptions {
+        StepOptions { rotation, ..self }
+    }
+}
+
+/// Which forward kernel runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Variant {
+    Plain,
+    Registers,
+}
+
+/// One step with fixed extents and options.
+#[derive(Clone, Debug)]
+pub struct SphereStep {
+    shape: Vec<usize>,
+    at: Oscillators,
+    mode: Mode,
+    #[cfg_attr(not(feature = "gpu"), allow(dead_code))]
+    variant: Variant,
+}
+
+/// Registers hold an oscillator of up to 16 components; the constants of the kernel are those that it is validated
+/// for. The batch size plays no part: results must not depend on it.
+fn choose(n: usize) -> Variant {
+    let fits = FORWARD_REG.constants[0].values.contains(&(n as u32));
+    if fits { Variant::Registers } else { Variant::Plain }
+}
+
+impl SphereStep {
+    /// A step of a state with extents `shape`.
+    ///
+    /// # Errors
+    /// `Param` if `n < 2` or `n` is odd with frequencies, `Shape` if the channels do not split into oscillators,
+    /// `Index`.
+    pub fn new(shape: &[usize], options: &StepOptions) -> Result<SphereStep> {
+        let at = oscillators("sphere_step", shape, options.axis, options.n)?;
+        if options.rotation.has_frequencies() && options.n % 2 != 0 {
+            let wanted = "even with frequencies, which turn pairs of components";
+            return Err(Error::argument(ErrorKind::Param, "sphere_step", "n", options.n, wanted));
+        }
+        let mode = Mode { rotation: options.rotation, projection: options.projection };
+        Ok(SphereStep { shape: shape.to_vec(), at, mode, variant: choose(options.n) })
+    }
+
+    /// How many frequencies the rotation takes.
+    fn frequencies(&self) -> usize {
+        match self.mode.rotation {
+            Rotation::None | Rotation::Identity => 0,
+            Rotation::Global => 1,
+            Rotation::PerPair => self.at.groups * self.at.n / 2,
+        }
+    }
+
+    fn operands<'a, R: Real>(&self, inputs: &[&'a [R]]) -> Operands<'a, R> {
+        let frequencies = inputs.get(3).copied().unwrap_or(&[]);
+        Operands { x: inputs[0], y: inputs[1], gamma: inputs[2], frequencies }
+    }
+}
+
+#[cfg(feature = "gpu")]
+impl SphereStep {
+    fn rotation_code(&self) -> u32 {
+        match self.mode.rotation {
+            Rotation::None => 0,
+            Rotation::Identity => 1,
+            Rotation::Global => 2,
+            Rotation::PerPair => 3,
+        }
+    }
+
+    /// The frequencies, or where there are none a tensor that the kernel binds and does not read.
+    fn frequencies_of<'a>(inputs: &[&'a Tensor]) -> &'a Tensor {
+        inputs.get(3).copied().unwrap_or(inputs[2])
+    }
+
+    /// Cotangents of gamma and of the frequencies, from that of the normalisation's argument.
+    fn scalars(
+        &self,
+        commands: &mut Commands,
+        inputs: &[&Tensor],
+        v_bar: &Tensor,
+        dtype: DType,
+    ) -> Result<(Tensor, Option<Tensor>)> {
+        let at = &self.at;
+        let pairs = if self.frequencies() > 0 { at.groups * at.n / 2 } else { 0 };
+        let per_group = if at.groups == 0 { 0 } else { at.count() / at.groups };
+        let (rows, tiles) = (at.groups + pairs, per_group.div_ceil(TILE));
+        let partial = commands.empty(&[rows, tiles], DType::F32)?;
+        let params = ParamsScalars {
+            rows: rows as u32,
+            tiles: tiles as u32,
+            per_group: per_group as u32,
+            groups: at.groups as u32,
+            n: at.n as u32,
+            inner: at.inner as u32,
+            rotation: self.rotation_code(),
+            projection: self.mode.projection.into(),
+        };
+        let [x, y, gamma] = [inputs[0], inputs[1], inputs[2]];
+        let w = Self::frequencies_of(inputs);
+        let binds = [read(x), read(y), read(gamma), read(w), read(v_bar), write(&partial)];
+        let work = Work::workgroups(rows * tiles).flops(10 * x.len());
+        commands.dispatch(&BACKWARD_SCALARS, dtype, &[], &params, &binds, work)?;
+        let sum = super::sum_rows::sum_rows;
+        let gamma_bar = sum(commands, &partial, 0, at.groups * tiles, &[1])?;
+        let frequencies_bar = match self.mode.rotation {
+            Rotation::None | Rotation::Identity => None,
+            Rotation::Global => Some(sum(commands, &partial, at.groups * tiles, pairs * tiles, &[1])?),
+            Rotation::PerPair => Some(sum(commands, &partial, at.groups * tiles, tiles, &[pairs])?),
+        };
+        Ok((gamma_bar, frequencies_bar))
+    }
+}
+
+impl Op for SphereStep {
+    fn name(&self) -> &'static str {
+        "sphere_step"
+    }
+    fn inputs(&self) -> Vec<Port> {
+        let mut ports =
+            vec![Port::storage("x", &self.shape), Port::storage("y", &self.shape), Port::f32("gamma", &[1])];
+        if self.mode.rotation.has_frequencies() {
+            ports.push(Port::f32("frequencies", &[self.frequencies()]));
+        }
+        ports
+    }
+    fn outputs(&self) -> Vec<Port> {
+        vec![Port::storage("dst", &self.shape), Port::f32("energy", &[self.at.samples])]
+    }
+    fn unit_inputs(&self) -> Vec<(usize, Oscillators)> {
+        vec![(0, self.at)]
+    }
+    fn reference<R: Real>(&self, inputs: &[&[R]]) -> Vec<Vec<R>> {
+        let (state, energy) = cpu::forward(&self.operands(inputs), &self.at, self.mode);
+        vec![state, energy]
+    }
+    fn reference_vjp<R: Real>(&self, inputs: &[&[R]], cotangents: &[&[R]]) -> Vec<Vec<R>> {
+        let bar = cpu::backward(&self.operands(inputs), cotangents[0], cotangents[1], &self.at, self.mode);
+        let mut all = vec![bar.x, bar.y, bar.gamma];
+        if self.mode.rotation.has_frequencies() {
+            all.push(bar.frequencies);
+        }
+        all
+    }
+    #[cfg(feature = "gpu")]
+    fn forward(&self, commands: &mut Commands, inputs: &[&Tensor], dtype: DType) -> Result<Vec<Tensor>> {
+        let at = &self.at;
+        let tiles = at.per_sample().div_ceil(WORKGROUP as usize);
+        let params = Params {
+            samples: at.samples as u32,
+            per_sample: at.per_sample() as u32,
+            tiles: tiles as u32,
+            groups: at.groups as u32,
+            n: at.n as u32,
+            inner: at.inner as u32,
+            rotation: self.rotation_code(),
+            projection: self.mode.projection.into(),
+        };
+        let (dst, partial) = (commands.empty(&self.shape, dtype)?, commands.empty(&[at.samples, tiles], DType::F32)?);
+        let [x, y, gamma] = [inputs[0], inputs[1], inputs[2]];
+        let w = Self::frequencies_of(inputs);
+        let binds = [read(x), read(y), read(gamma), read(w), write(&dst), write(&partial)];
+        let work = Work::workgroups(at.samples * tiles).flops(13 * x.len());
+        match self.variant {
+            Variant::Plain => commands.dispatch(&FORWARD, dtype, &[], &params, &binds, work)?,
+            Variant::Registers => {
+                commands.dispatch(&FORWARD_REG, dtype, &[("N", at.n as u32)], &params, &binds, work)?;
+            }
+        }
+        let energy = super::sum_rows::sum_rows(commands, &partial, 0, tiles, &[at.samples])?;
+        Ok(vec![dst, energy])
+    }
+    #[cfg(feature = "gpu")]
+    fn backward(
+        &self,
+        commands: &mut Commands,
+        inputs: &[&Tensor],
+        cotangents: &[Option<&Tensor>],
+        needs: &[bool],
+        dtype: DType,
+    ) -> Result<Vec<Option<Tensor>>> {
+        let at = &self.at;
+        let [x, y, gamma] = [inputs[0], inputs[1], inputs[2]];
+        let w = Self::frequencies_of(inputs);
+        let zero;
+        let g = match cotangents[0] {
+            Some(g) => g,
+            None => {
+                zero = commands.fill(0.0, &self.shape, dtype)?;
+                &zero
+            }
+        };
+        let keep = needs[2] || needs.get(3).copied().unwrap_or(false);
+        let mut x_bar = commands.empty(&self.shape, dtype)?;
+        let mut y_bar = commands.empty(&self.shape, dtype)?;
+        let v_bar = commands.empty(if keep { &self.shape } else { &[1] }, DType::F32)?;
+        let params = ParamsBwd {
+            count: at.count() as u32,
+            groups: at.groups as u32,
+            n: at.n as u32,
+            inner: at.inner as u32,
+            rotation: self.rotation_code(),
+            projection: self.mode.projection.into(),
+            keep: keep.into(),
+        };
+        let binds = [read(x), read(y), read(gamma), read(w), read(g), write(&x_bar), write(&y_bar), write(&v_bar)];
+        let work = Work::invocations(at.count()).flops(30 * x.len());
+        commands.dispatch(&BACKWARD, dtype, &[], &params, &binds, work)?;
+        let mut all = vec![None; needs.len()];
+        if keep {
+            let (gamma_bar, frequencies_bar) = self.scalars(commands, inputs, &v_bar, dtype)?;
+            all[2] = Some(gamma_bar);
+            if let Some(last) = all.get_mut(3) {
+                *last = frequencies_bar;
+            }
+        }
+        if let Some(e) = cotangents[1] {
+            let (step_x_bar, step_y_bar) = (x_bar, y_bar);
+            x_bar = commands.empty(&self.shape, dtype)?;
+            y_bar = commands.empty(&self.shape, dtype)?;
+            let params = ParamsEnergy { len: x.len() as u32, run: (at.per_sample() * at.n) as u32 };
+            let binds = [read(x), read(y), read(e), read(&step_x_bar), read(&step_y_bar), write(&x_bar), write(&y_bar)];
+            let work = Work::invocations(x.len()).flops(4 * x.len());
+            commands.dispatch(&BACKWARD_ENERGY, dtype, &[], &params, &binds, work)?;
+        }
+        all[0] = Some(x_bar);
+        all[1] = Some(y_bar);
+        Ok(all)
+    }
+}
+
+#[cfg(feature = "gpu")]
+impl Commands {
+    /// `normalize(x + gamma (Omega x + P_x y))` and the energy per sample `- sum x . y`, from one pass over the state.
+    ///
+    /// `x` is a state of unit oscillators, `y` the drive `J x + c` of the same extents, `gamma` `[1]`, `frequencies`
+    /// `[1]` or `[C / 2]` as the rotation demands, both f32. Source: AKOrN, equations 2, 4 and 5.
+    ///
+    /// # Errors
+    /// `Param` if `n < 2`, if `n` is odd with frequencies or if frequencies are given without a rotation that takes
+    /// them, `Shape`, `DType`; as [`Commands::apply`].
+    pub fn sphere_step(
+        &mut self,
+        x: &Tensor,
+        y: &Tensor,
+        gamma: &Tensor,
+        frequencies: Option<&Tensor>,
+        options: &StepOptions,
+    ) -> Result<(Tensor, Tensor)> {
+        let op = SphereStep::new(x.shape(), options)?;
+        demand_frequencies(options.rotation, frequencies.is_some())?;
+        let mut inputs = vec![x, y, gamma];
+        inputs.extend(frequencies);
+        let mut outputs = self.apply(&op, &inputs)?;
+        let energy = outputs.remove(1);
+        Ok((outputs.remove(0), energy))
+    }
+}
+
+impl Tape {
+    /// As [`Commands::sphere_step`](crate::Commands::sphere_step), differentiable in all operands and from both outputs.
+    ///
+    /// # Errors
+    /// As [`Commands::sphere_step`](crate::Commands::sphere_step).
+    pub fn sphere_step(
+        &mut self,
+        x: Var,
+        y: Var,
+        gamma: Var,
+        frequencies: Option<Var>,
+        options: &StepOptions,
+    ) -> Result<(Var, Var)> {
+        let op = SphereStep::new(&self.spec(x)?.shape, options)?;
+        demand_frequencies(options.rotation, frequencies.is_some())?;
+        let mut inputs = vec![x, y, gamma];
+        inputs.extend(frequencies);
+        let outputs = self.apply(op, &inputs)?;
+        Ok((outputs[0], outputs[1]))
+    }
+}
+
+fn demand_frequencies(rotation: Rotation, given: bool) -> Result<()> {
+    if rotation.has_frequencies() == given {
+        return Ok(());
+    }
+    let (got, wanted) = if given { ("given", "none") } else { ("missing", "one tensor") };
+    let wanted = format!("{wanted} with rotation {rotation:?}");
+    Err(Error::argument(ErrorKind::Param, "sphere_step", "frequencies", got, wanted))
+}
+
+/// The op.
+pub static SPEC: OpSpec = OpSpec {
+    name: "sphere_step",
+    formula: "dst = normalize(x + gamma (Omega x + y - (x . y) x)), energy = - sum x . y",
+    differentiable: true,
+    kernels: &[&FORWARD, &FORWARD_REG, &BACKWARD, &BACKWARD_ENERGY, &BACKWARD_SCALARS, &super::sum_rows::KERNEL],
+    cases: cases::cases,
+};
