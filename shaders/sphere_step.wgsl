@@ -31,10 +31,10 @@ fn main(
     let group = linear_group(wid, grid);
     let sample = group / params.tiles;
     let within = (group % params.tiles) * WG + lane;
-    let active = sample < params.samples && within < params.per_sample;
+    let in_range = sample < params.samples && within < params.per_sample;
 
     var along = 0.0;
-    if active {
+    if in_range {
         let i = sample * params.per_sample + within;
         let base = origin(i, params.n, params.inner);
         along = x_along_y(base);

@@ -23,7 +23,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> y: array<Elem>;             // [outer, n, inner]
 @group(0) @binding(3) var<storage, read> gamma: array<f32>;          // [1]
 @group(0) @binding(4) var<storage, read> frequencies: array<f32>;    // [1] or [C / 2]
-@group(0) @binding(5) var<storage, read> v_bar: array<f32>;          // [outer, n, inner]
+@group(0) @binding(5) var<storage, read> dst_bar: array<Elem>;       // [outer, n, inner]
 @group(0) @binding(6) var<storage, read_write> partial: array<f32>;  // [rows, tiles]
 
 // Oscillator j of group g.
@@ -31,19 +31,24 @@ fn oscillator(g: u32, j: u32) -> u32 {
     return ((j / params.inner) * params.groups + g) * params.inner + j % params.inner;
 }
 
-fn gamma_term(i: u32, base: u32) -> f32 {
+// The term of oscillator i in row `row`.
+fn term(i: u32, row: u32) -> f32 {
+    let base = origin(i, params.n, params.inner);
     let pull = select(0.0, x_along_y(base), params.projection == 1u);
-    var sum = 0.0;
-    for (var k = 0u; k < params.n; k++) {
-        sum += v_bar[base + k * params.inner] * velocity(i, base, k, pull);
+    let norm = norm_of_argument(i, base, pull);
+    let along_g = along_of_g(i, base, pull, norm);
+    if row < params.groups {
+        var sum = 0.0;
+        for (var k = 0u; k < params.n; k++) {
+            sum += v_bar(i, base, k, pull, norm, along_g) * velocity(i, base, k, pull);
+        }
+        return sum;
     }
-    return sum;
-}
-
-fn frequency_term(base: u32, p: u32) -> f32 {
-    let even = base + 2u * p * params.inner;
-    let odd = even + params.inner;
-    return gamma[0] * (v_bar[even] * f32(x[odd]) - v_bar[odd] * f32(x[even]));
+    let k = 2u * ((row - params.groups) % (params.n / 2u));
+    let x_even = f32(x[base + k * params.inner]);
+    let x_odd = f32(x[base + (k + 1u) * params.inner]);
+    return gamma[0] * (v_bar(i, base, k, pull, norm, along_g) * x_odd
+        - v_bar(i, base, k + 1u, pull, norm, along_g) * x_even);
 }
 
 @compute @workgroup_size(WG)
@@ -57,16 +62,10 @@ fn main(
     let tile = group % params.tiles;
     var sum = 0.0;
     if row < params.rows {
+        let group_of_row = select((row - params.groups) / (params.n / 2u), row, row < params.groups);
         let end = min((tile + 1u) * TILE, params.per_group);
         for (var j = tile * TILE + lane; j < end; j += WG) {
-            if row < params.groups {
-                let i = oscillator(row, j);
-                sum += gamma_term(i, origin(i, params.n, params.inner));
-            } else {
-                let pair = row - params.groups;
-                let i = oscillator(pair / (params.n / 2u), j);
-                sum += frequency_term(origin(i, params.n, params.inner), pair % (params.n / 2u));
-            }
+            sum += term(oscillator(group_of_row, j), row);
         }
     }
     let total = tree_sum(lane, sum);

@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod conformance;
 pub mod cpu;
 mod error;
 #[cfg(feature = "gpu")]

@@ -225,6 +225,11 @@ impl Context {
         &self.0.info
     }
 
+    /// Whether the adapter is a driver that runs on the processor.
+    pub fn is_software(&self) -> bool {
+        self.0.info.device_type == wgpu::DeviceType::Cpu
+    }
+
     /// Whether kernels can store f16.
     pub fn has_f16(&self) -> bool {
         self.0.features.contains(wgpu::Features::SHADER_F16)

@@ -3,6 +3,7 @@
 mod arena;
 mod commands;
 mod context;
+mod guard;
 mod latch;
 mod pipeline;
 mod pool;

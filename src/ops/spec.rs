@@ -68,6 +68,11 @@ pub trait Op: Send + Sync + 'static {
         None
     }
 
+    /// Names of the inputs in storage type that are parameters: their cotangents are f32.
+    fn parameters(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Inputs that must be states on the unit sphere, for [`checked`](crate::Context::checked) contexts.
     fn unit_inputs(&self) -> Vec<(usize, Oscillators)> {
         vec![]
@@ -184,7 +189,11 @@ impl Tape {
                     });
                 }
                 let found = op.reference_vjp::<f64>(&slices(&values)?, &given);
-                Ok(arrays(found, &op.inputs(), dtype)?.into_iter().map(Some).collect())
+                let mut ports = op.inputs();
+                for port in ports.iter_mut().filter(|port| op.parameters().contains(&port.name)) {
+                    port.elem = Elem::F32;
+                }
+                Ok(arrays(found, &ports, dtype)?.into_iter().map(Some).collect())
             }
         };
         self.push_all(outputs, inputs, Box::new(rule))
@@ -224,6 +233,8 @@ pub trait AnyOp: Send + Sync {
     fn outputs(&self) -> Vec<Port>;
     /// [`Op::dtype`].
     fn dtype(&self) -> Option<DType>;
+    /// [`Op::parameters`].
+    fn parameters(&self) -> &'static [&'static str];
     /// [`Tape::apply`].
     ///
     /// # Errors
@@ -253,6 +264,9 @@ impl<O: Op + Clone> AnyOp for O {
     }
     fn dtype(&self) -> Option<DType> {
         Op::dtype(self)
+    }
+    fn parameters(&self) -> &'static [&'static str] {
+        Op::parameters(self)
     }
     fn apply(&self, tape: &mut Tape, inputs: &[Var]) -> Result<Vec<Var>> {
         tape.apply(self.clone(), inputs)

@@ -154,13 +154,13 @@ fn cases() -> Vec<Case> {
     .into_iter()
     .filter_map(|(shape, axis, n)| case(shape, axis, n, "", Fill::Uniform))
     .collect();
-    let edges = [
-        (" mixed scales", Fill::Mixed(60)),
-        (" along axes", Fill::Values(vec![0.0, 0.0, -1.0, 0.0, 1.0, 0.0, 0.0, 0.0])),
-    ];
+    let axes = Oscillators { samples: 2, groups: 2, outer: 4, n: 4, inner: 33 };
+    let edges = [(" mixed scales", Fill::Mixed(30)), (" along axes", Fill::Axes(axes))];
     cases.extend(edges.into_iter().filter_map(|(label, fill)| case(&[2, 8, 33], 1, 4, label, fill)));
-    // Below the clamp the law of unit norms does not hold: the map is x / 1e-12.
-    for (label, fill) in [("zero", Fill::Zero), ("below the clamp", Fill::Between(1e-15, 1e-14))] {
+    // Below the clamp the law of unit norms does not hold: the map is x / 1e-12 there.
+    for (label, fill) in
+        [("zero", Fill::Zero), ("below the clamp", Fill::Between(1e-15, 1e-14)), ("around the clamp", Fill::Mixed(60))]
+    {
         let op = SphereNormalize::new(&[1, 4, 65], 1, 4).ok();
         cases.extend(op.map(|op| Case::new(format!("[1, 4, 65] {label}"), op, vec![fill])));
     }

@@ -26,12 +26,9 @@ crate::params! {
 
 crate::params! {
     /// Parameters of the state's backward kernel.
-    struct ParamsBwd { count: u32, groups: u32, n: u32, inner: u32, rotation: u32, projection: u32, keep: u32 }
-}
-
-crate::params! {
-    /// Parameters of the energy's backward kernel.
-    struct ParamsEnergy { len: u32, run: u32 }
+    struct ParamsBwd {
+        count: u32, per_sample: u32, groups: u32, n: u32, inner: u32, rotation: u32, projection: u32, energy: u32,
+    }
 }
 
 crate::params! {
@@ -73,7 +70,7 @@ const FORWARD_BINDINGS: &[crate::kernel::Binding] = &[
 /// Cotangents of the state and the drive.
 pub static BACKWARD: Kernel = Kernel {
     name: "sphere_step_bwd",
-    source: source!("sphere_step_bwd", "grid", "sphere", "sphere_step"),
+    source: source!("sphere_step_bwd", "grid", "sphere", "sphere_step", "sphere_step_bwd"),
     params: ParamsBwd::FIELDS,
     bindings: &[
         input("x", Elem::Storage, STATE),
@@ -81,26 +78,9 @@ pub static BACKWARD: Kernel = Kernel {
         input("gamma", Elem::F32, "[1]"),
         input("frequencies", Elem::F32, "[1] or [C / 2]"),
         input("dst_bar", Elem::Storage, STATE),
+        input("energy_bar", Elem::F32, "[samples]"),
         output("x_bar", Elem::Storage, STATE),
         output("y_bar", Elem::Storage, STATE),
-        output("v_bar", Elem::F32, "[outer, n, inner] if kept"),
-    ],
-    constants: &[],
-};
-
-/// Adds the energy's part to those cotangents.
-pub static BACKWARD_ENERGY: Kernel = Kernel {
-    name: "sphere_step_bwd_energy",
-    source: source!("sphere_step_bwd_energy", "grid"),
-    params: ParamsEnergy::FIELDS,
-    bindings: &[
-        input("x", Elem::Storage, "[len]"),
-        input("y", Elem::Storage, "[len]"),
-        input("energy_bar", Elem::F32, "[samples]"),
-        input("step_x_bar", Elem::Storage, "[len]"),
-        input("step_y_bar", Elem::Storage, "[len]"),
-        output("x_bar", Elem::Storage, "[len]"),
-        output("y_bar", Elem::Storage, "[len]"),
     ],
     constants: &[],
 };
@@ -108,14 +88,14 @@ pub static BACKWARD_ENERGY: Kernel = Kernel {
 /// Partial sums of the cotangents of gamma and the frequencies.
 pub static BACKWARD_SCALARS: Kernel = Kernel {
     name: "sphere_step_bwd_scalars",
-    source: source!("sphere_step_bwd_scalars", "grid", "reduce", "sphere", "sphere_step"),
+    source: source!("sphere_step_bwd_scalars", "grid", "reduce", "sphere", "sphere_step", "sphere_step_bwd"),
     params: ParamsScalars::FIELDS,
     bindings: &[
         input("x", Elem::Storage, STATE),
         input("y", Elem::Storage, STATE),
         input("gamma", Elem::F32, "[1]"),
         input("frequencies", Elem::F32, "[1] or [C / 2]"),
-        input("v_bar", Elem::F32, STATE),
+        input("dst_bar", Elem::Storage, STATE),
         output("partial", Elem::F32, "[rows, tiles]"),
     ],
     constants: &[],
@@ -221,12 +201,12 @@ impl SphereStep {
         inputs.get(3).copied().unwrap_or(inputs[2])
     }
 
-    /// Cotangents of gamma and of the frequencies, from that of the normalisation's argument.
+    /// Cotangents of gamma and of the frequencies.
     fn scalars(
         &self,
         commands: &mut Commands,
         inputs: &[&Tensor],
-        v_bar: &Tensor,
+        dst_bar: &Tensor,
         dtype: DType,
     ) -> Result<(Tensor, Option<Tensor>)> {
         let at = &self.at;
@@ -246,7 +226,7 @@ impl SphereStep {
         };
         let [x, y, gamma] = [inputs[0], inputs[1], inputs[2]];
         let w = Self::frequencies_of(inputs);
-        let binds = [read(x), read(y), read(gamma), read(w), read(v_bar), write(&partial)];
+        let binds = [read(x), read(y), read(gamma), read(w), read(dst_bar), write(&partial)];
         let work = Work::workgroups(rows * tiles).flops(10 * x.len());
         commands.dispatch(&BACKWARD_SCALARS, dtype, &[], &params, &binds, work)?;
         let sum = super::sum_rows::sum_rows;
@@ -338,38 +318,28 @@ impl Op for SphereStep {
                 &zero
             }
         };
-        let keep = needs[2] || needs.get(3).copied().unwrap_or(false);
-        let mut x_bar = commands.empty(&self.shape, dtype)?;
-        let mut y_bar = commands.empty(&self.shape, dtype)?;
-        let v_bar = commands.empty(if keep { &self.shape } else { &[1] }, DType::F32)?;
+        let energy_bar = cotangents[1].unwrap_or(gamma);
+        let (x_bar, y_bar) = (commands.empty(&self.shape, dtype)?, commands.empty(&self.shape, dtype)?);
         let params = ParamsBwd {
             count: at.count() as u32,
+            per_sample: at.per_sample() as u32,
             groups: at.groups as u32,
             n: at.n as u32,
             inner: at.inner as u32,
             rotation: self.rotation_code(),
             projection: self.mode.projection.into(),
-            keep: keep.into(),
+            energy: cotangents[1].is_some().into(),
         };
-        let binds = [read(x), read(y), read(gamma), read(w), read(g), write(&x_bar), write(&y_bar), write(&v_bar)];
-        let work = Work::invocations(at.count()).flops(30 * x.len());
+        let binds = [read(x), read(y), read(gamma), read(w), read(g), read(energy_bar), write(&x_bar), write(&y_bar)];
+        let work = Work::invocations(at.count()).flops(34 * x.len());
         commands.dispatch(&BACKWARD, dtype, &[], &params, &binds, work)?;
         let mut all = vec![None; needs.len()];
-        if keep {
-            let (gamma_bar, frequencies_bar) = self.scalars(commands, inputs, &v_bar, dtype)?;
+        if needs[2] || needs.get(3).copied().unwrap_or(false) {
+            let (gamma_bar, frequencies_bar) = self.scalars(commands, inputs, g, dtype)?;
             all[2] = Some(gamma_bar);
             if let Some(last) = all.get_mut(3) {
                 *last = frequencies_bar;
             }
-        }
-        if let Some(e) = cotangents[1] {
-            let (step_x_bar, step_y_bar) = (x_bar, y_bar);
-            x_bar = commands.empty(&self.shape, dtype)?;
-            y_bar = commands.empty(&self.shape, dtype)?;
-            let params = ParamsEnergy { len: x.len() as u32, run: (at.per_sample() * at.n) as u32 };
-            let binds = [read(x), read(y), read(e), read(&step_x_bar), read(&step_y_bar), write(&x_bar), write(&y_bar)];
-            let work = Work::invocations(x.len()).flops(4 * x.len());
-            commands.dispatch(&BACKWARD_ENERGY, dtype, &[], &params, &binds, work)?;
         }
         all[0] = Some(x_bar);
         all[1] = Some(y_bar);
@@ -441,6 +411,6 @@ pub static SPEC: OpSpec = OpSpec {
     name: "sphere_step",
     formula: "dst = normalize(x + gamma (Omega x + y - (x . y) x)), energy = - sum x . y",
     differentiable: true,
-    kernels: &[&FORWARD, &FORWARD_REG, &BACKWARD, &BACKWARD_ENERGY, &BACKWARD_SCALARS, &super::sum_rows::KERNEL],
+    kernels: &[&FORWARD, &FORWARD_REG, &BACKWARD, &BACKWARD_SCALARS, &super::sum_rows::KERNEL],
     cases: cases::cases,
 };

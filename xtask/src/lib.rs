@@ -1,0 +1,53 @@
+//! The commands behind `cargo xtask`.
+//!
+//! Exit codes: 0 all is well, 1 a check failed, 2 the input is wrong, 3 there is no adapter.
+
+pub mod adapter;
+pub mod demo;
+pub mod doctor;
+pub mod driver;
+pub mod experiment;
+pub mod failure;
+pub mod output;
+pub mod pictures;
+pub mod progress;
+pub mod root;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Commands for people who build, check and show the library.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 all is well, 1 a check failed, 2 the input is wrong, 3 there is no adapter.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Says what this machine can run, and installs a software driver where there is none
+    Doctor(doctor::Args),
+    /// Oscillators find the outline of a shape: the silhouette experiment, with pictures
+    Demo(demo::Args),
+}
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Demo(args) => demo::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if let Some(message) = failure.message() {
+                eprintln!("error: {message}");
+            }
+            failure.code()
+        }
+    }
+}
