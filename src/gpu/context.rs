@@ -345,21 +345,22 @@ impl Context {
             }
         }
         let budget = *lock(&self.0.budget);
-        if self.0.pool.reserve(size, budget).is_err() {
+        let reserved = self.0.pool.reserve(size, budget).or_else(|_| {
             self.trim();
-            self.0.pool.reserve(size, budget).map_err(|in_use| {
-                let budget = budget.unwrap_or(u64::MAX);
-                Error::new(
-                    ErrorKind::OutOfMemory,
-                    format!("{what}: {size} bytes requested with {in_use} in use exceed the budget of {budget}"),
-                )
-            })?;
-        }
+            self.0.pool.reserve(size, budget)
+        });
+        let order = reserved.map_err(|in_use| {
+            let budget = budget.unwrap_or(u64::MAX);
+            Error::new(
+                ErrorKind::OutOfMemory,
+                format!("{what}: {size} bytes requested with {in_use} in use exceed the budget of {budget}"),
+            )
+        })?;
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
         let descriptor = wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false };
         match self.create_buffer(what, &descriptor) {
             Ok(buffer) => {
-                let slot = Arc::new(Slot::new(buffer));
+                let slot = Arc::new(Slot::new(buffer, order));
                 if let Some(guarded) = &self.0.guarded {
                     self.0.queue.write_buffer(&slot.buffer, 0, &vec![POISON; size as usize]);
                     lock(guarded).push(Guarded { slot: slot.clone(), data: bytes.next_multiple_of(4) });

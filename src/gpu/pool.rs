@@ -4,7 +4,7 @@
 //! unsubmitted recording still refers to it, only that recording may have it back: within one recording the order of
 //! commands protects the old contents, a host write or another recording would overtake them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use super::latch::lock;
@@ -19,12 +19,14 @@ pub(crate) type RecordingId = u64;
 pub(crate) struct Slot {
     pub(crate) buffer: wgpu::Buffer,
     pub(crate) bytes: u64,
+    /// Which allocation of its context made it; 0 for a buffer of the host application.
+    order: u64,
     recordings: Mutex<Vec<RecordingId>>,
 }
 
 impl Slot {
-    pub(crate) fn new(buffer: wgpu::Buffer) -> Slot {
-        Slot { bytes: buffer.size(), buffer, recordings: Mutex::default() }
+    pub(crate) fn new(buffer: wgpu::Buffer, order: u64) -> Slot {
+        Slot { bytes: buffer.size(), buffer, order, recordings: Mutex::default() }
     }
 
     /// Marks the slot as referred to by `recording`; false if it was already.
@@ -48,7 +50,8 @@ impl Slot {
 
 #[derive(Default)]
 struct State {
-    free: HashMap<u64, Vec<Arc<Slot>>>,
+    /// By size, then by [`Slot::order`].
+    free: HashMap<u64, BTreeMap<u64, Arc<Slot>>>,
     allocated_bytes: u64,
     free_bytes: u64,
     allocations: u64,
@@ -73,9 +76,10 @@ impl Pool {
     pub(crate) fn take(&self, bytes: u64, recording: Option<RecordingId>) -> Option<Arc<Slot>> {
         let mut state = lock(&self.0);
         let list = state.free.get_mut(&bytes)?;
-        // The most recently returned one first: its bind groups are cached.
-        let at = list.iter().rposition(|slot| slot.free_for(recording))?;
-        let slot = list.remove(at);
+        // The oldest one: what a loop is handed then depends on which buffers are free, not on the order in which they
+        // were returned, so the second round already finds all bind groups of the first.
+        let order = *list.iter().find(|(_, slot)| slot.free_for(recording))?.0;
+        let slot = list.remove(&order)?;
         state.free_bytes -= bytes;
         state.note_peak();
         Some(slot)
@@ -84,11 +88,12 @@ impl Pool {
     pub(crate) fn give_back(&self, slot: Arc<Slot>) {
         let mut state = lock(&self.0);
         state.free_bytes += slot.bytes;
-        state.free.entry(slot.bytes).or_default().push(slot);
+        state.free.entry(slot.bytes).or_default().insert(slot.order, slot);
     }
 
-    /// Counts a buffer about to be created, unless that passes `budget`; returns the bytes allocated so far then.
-    pub(crate) fn reserve(&self, bytes: u64, budget: Option<u64>) -> Result<(), u64> {
+    /// Counts a buffer about to be created and returns its [`Slot::order`], unless that passes `budget`; returns the
+    /// bytes allocated so far then.
+    pub(crate) fn reserve(&self, bytes: u64, budget: Option<u64>) -> Result<u64, u64> {
         let mut state = lock(&self.0);
         if budget.is_some_and(|budget| state.allocated_bytes.saturating_add(bytes) > budget) {
             return Err(state.allocated_bytes);
@@ -96,7 +101,7 @@ impl Pool {
         state.allocated_bytes += bytes;
         state.allocations += 1;
         state.note_peak();
-        Ok(())
+        Ok(state.allocations)
     }
 
     /// Takes back a reservation whose buffer could not be created.
@@ -109,7 +114,7 @@ impl Pool {
         let mut state = lock(&self.0);
         let mut freed = 0;
         for list in state.free.values_mut() {
-            list.retain(|slot| {
+            list.retain(|_, slot| {
                 let keep = !slot.free_for(None);
                 freed += if keep { 0 } else { slot.bytes };
                 keep

@@ -153,7 +153,7 @@ impl Tensor {
         if buffer.size() < needed {
             return refuse("buffer", format!("{} bytes", buffer.size()), format!("at least {needed}"));
         }
-        Ok(Tensor::over(Arc::new(Slot::new(buffer.clone())), context, false, offset, shape, dtype))
+        Ok(Tensor::over(Arc::new(Slot::new(buffer.clone(), 0)), context, false, offset, shape, dtype))
     }
 
     /// A part of this tensor that starts `start` elements in; it shares the memory.

@@ -181,10 +181,13 @@ fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for paper in [false, true] {
         let name = if paper { "paper" } else { "published" };
-        for shape in [&[0, 4][..], &[2, 0], &[1, 1], &[3, 2, 2], &[2, 63], &[2, 65], &[3, 1025], &[16, 64, 32, 32]] {
+        for shape in
+            [&[0, 4][..], &[2, 0], &[1, 1], &[3, 2, 2], &[2, 63], &[2, 65], &[3, 1025], &[65_537, 2], &[16, 64, 32, 32]]
+        {
             let Ok(op) = Energy::new(shape, paper) else { continue };
             let fills = vec![Fill::Uniform; 2 + usize::from(paper)];
             let case = Case::new(format!("{shape:?} {name}"), op, fills);
+            // The long batch needs more workgroups than one dimension of a grid has.
             cases.push(match shape.iter().product::<usize>() {
                 0..13 => case.ladder(),
                 1_000_000.. => case.bench(),

@@ -97,8 +97,11 @@ pub static SPEC: OpSpec =
     OpSpec { name: "fill", formula: "dst = value", differentiable: false, kernels: &[&KERNEL], cases };
 
 fn cases() -> Vec<Case> {
+    // One workgroup more than one dimension of a grid has.
+    let folded = (vec![65_535 * 64 + 1], true);
     super::elementwise_sizes()
         .into_iter()
+        .chain([folded])
         .flat_map(|(shape, edge)| {
             [DType::F32, DType::F16].map(|dtype| {
                 let op = Filled { shape: shape.clone(), value: -1.5, dtype };

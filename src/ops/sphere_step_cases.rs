@@ -77,6 +77,8 @@ fn rows() -> Vec<Row> {
         // Past one tile of the scalars' kernel.
         row(&[3, 4, 31, 13], at(2, 1).rotation(PerPair)),
         row(&[1, 1100, 4], unprojected(2, 2).rotation(Global)),
+        // More workgroups than one dimension of a grid has.
+        row(&[65_537, 2, 1], at(2, 1)),
     ];
     let edge = |label, x, y| Row { label, x, y, ..row(&[2, 8, 33], at(4, 1)) };
     let axes = SphereStep::new(&[2, 8, 33], &at(4, 1)).ok().map(|op| Fill::Axes(op.at));

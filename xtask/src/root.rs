@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-/// The repository's root: the folder above this package.
+/// The repository's root: the folder above this package. Cargo says where that is when it runs us; else it is where it
+/// was built.
 pub fn root() -> PathBuf {
-    let package = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let told = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).filter(|p| p.ends_with("xtask"));
+    let package = told.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")));
     package.parent().map(PathBuf::from).unwrap_or(package)
 }
 
