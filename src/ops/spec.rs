@@ -142,6 +142,10 @@ impl Commands {
     pub fn apply<O: Op>(&mut self, op: &O, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let specs: Vec<Spec> = inputs.iter().map(|t| Spec { shape: t.shape().to_vec(), dtype: t.dtype() }).collect();
         let dtype = check(op, &specs)?;
+        for (port, _) in op.inputs().iter().zip(inputs).filter(|(_, t)| !t.context().is_same(self.context())) {
+            let message = format!("{}: {} belongs to another context; wrap its buffer", op.name(), port.name);
+            return Err(Error::new(ErrorKind::Foreign, message));
+        }
         super::check::inputs(self, op, inputs)?;
         op.forward(self, inputs, dtype)
     }

@@ -109,9 +109,7 @@ fn describe(adapter: &wgpu::Adapter, chosen: Option<&AdapterInfo>) -> Adapter {
         chosen: chosen == Some(&info),
         f16,
         timestamps,
-        subgroups: features
-            .contains(Features::SUBGROUP)
-            .then_some([info.subgroup_min_size, info.subgroup_max_size]),
+        subgroups: features.contains(Features::SUBGROUP).then_some([info.subgroup_min_size, info.subgroup_max_size]),
         limits: Limits {
             max_storage_buffer_binding_size: limits.max_storage_buffer_binding_size,
             max_buffer_size: limits.max_buffer_size,

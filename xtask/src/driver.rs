@@ -56,7 +56,9 @@ fn install() -> std::result::Result<(), String> {
     let command = format!("apt-get install -y --no-install-recommends {}", PACKAGES.join(" "));
     for name in [DRIVER_FILES, "VK_ICD_FILENAMES"] {
         if std::env::var_os(name).is_some() {
-            return Err(format!("{name} is set, so that the Vulkan loader sees no other driver; unset it or correct it"));
+            return Err(format!(
+                "{name} is set, so that the Vulkan loader sees no other driver; unset it or correct it"
+            ));
         }
     }
     if !cfg!(target_os = "linux") || !on_path("apt-get") {

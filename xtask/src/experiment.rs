@@ -233,11 +233,8 @@ impl Model {
         let drive = |inside: &bool| if settings.silhouette && *inside { 0.0f32 } else { 1.0 };
         let c: Vec<f32> = (0..n).flat_map(|_| inside.iter().map(drive)).collect();
         let rotation = if settings.omega > 0.0 { Rotation::Global } else { Rotation::None };
-        let frequencies = if rotation.has_frequencies() {
-            Some(tape.upload(&[settings.omega], &[1], DType::F32)?)
-        } else {
-            None
-        };
+        let frequencies =
+            if rotation.has_frequencies() { Some(tape.upload(&[settings.omega], &[1], DType::F32)?) } else { None };
         Ok(Model {
             w: tape.upload(&weights, &extents, DType::F32)?,
             bias: tape.upload(&vec![0.0f32; n], &[n], DType::F32)?,

@@ -3,15 +3,21 @@
 //! Exit codes: 0 all is well, 1 a check failed, 2 the input is wrong, 3 there is no adapter.
 
 pub mod adapter;
+pub mod conformance;
 pub mod demo;
 pub mod doctor;
 pub mod driver;
 pub mod experiment;
 pub mod failure;
+pub mod inputs;
 pub mod output;
 pub mod pictures;
+pub mod profile;
 pub mod progress;
+pub mod readme;
 pub mod root;
+pub mod shaders;
+pub mod translate;
 
 use std::process::ExitCode;
 
@@ -33,6 +39,17 @@ enum Command {
     Doctor(doctor::Args),
     /// Oscillators find the outline of a shape: the silhouette experiment, with pictures
     Demo(demo::Args),
+    /// Judges a device: every op, variant, storage type and case against its reference
+    Conformance(conformance::Args),
+    /// Times every kernel, forward and backward, by the device's clock
+    Profile(profile::Args),
+    /// The kernels' texts: lists, shows, validates and translates them
+    Shaders {
+        #[command(subcommand)]
+        action: shaders::Action,
+    },
+    /// Rewrites the table of kernels in the README
+    Readme(readme::Args),
 }
 
 /// Runs the command that the arguments name.
@@ -40,6 +57,10 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Doctor(args) => doctor::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Conformance(args) => conformance::run(&args),
+        Command::Profile(args) => profile::run(&args),
+        Command::Shaders { action } => shaders::run(&action),
+        Command::Readme(args) => readme::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

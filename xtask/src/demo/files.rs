@@ -92,11 +92,7 @@ fn plot(shown: &Shown) -> Plot {
             Panel { y_label: "energy".to_owned(), series: vec![energy] },
             Panel {
                 y_label: "|mean x|".to_owned(),
-                series: vec![
-                    order("outside", |o| o.outside),
-                    order("inside", |o| o.inside),
-                    order("all", |o| o.all),
-                ],
+                series: vec![order("outside", |o| o.outside), order("inside", |o| o.inside), order("all", |o| o.all)],
             },
         ],
     }

@@ -36,7 +36,9 @@ fn locked(coherence: f64) -> &'static str {
 fn verdict(silhouette: bool, outside: f64, inside: f64) -> &'static str {
     match (silhouette, outside > LOCKED, inside < LOOSE) {
         (true, true, true) => "So the shape can be read off the state: order around it, disorder within.",
-        (true, true, false) => "The surroundings locked, and the inside followed: the shape stands out little or not at all.",
+        (true, true, false) => {
+            "The surroundings locked, and the inside followed: the shape stands out little or not at all."
+        }
         (true, false, _) => "The surroundings did not lock: with this coupling the shape is not visible.",
         (false, true, false) if inside > LOCKED => {
             "This is the control: driven everywhere, all regions locked, so what shows a shape is the missing stimulus."
