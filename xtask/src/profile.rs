@@ -97,7 +97,7 @@ fn time(context: &Context, case: &Case, dtype: DType, differentiable: bool, all:
     let (mut forward, mut backward) = (Vec::new(), Vec::new());
     for _ in 0..REPEATS {
         let (split, mut profile) = once(context, case, dtype, differentiable)?;
-        let sum = |spans: &[kuramoto::Span]| spans.iter().map(|s| s.nanos).sum::<f64>() / 1e3;
+        let sum = |spans: &[kuramoto::Span]| spans.iter().fold(0.0, |sum, s| sum + s.nanos) / 1e3;
         forward.push(sum(&profile.spans[..split]));
         backward.push(sum(&profile.spans[split..]));
         // Each profile counts from its own first dispatch; in the trace they follow each other.
