@@ -102,6 +102,7 @@ pub fn run(args: &Args) -> Result {
         Some(path) => Silhouette::from_png(path, settings.size)?,
         None => Silhouette::fish(settings.size)?,
     };
+    args.adapter.rerun()?;
     output::make_folder(&args.out)?;
     let started = Instant::now();
     let context = driver::context(&args.adapter)?;

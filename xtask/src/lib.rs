@@ -10,6 +10,7 @@ pub mod driver;
 pub mod experiment;
 pub mod failure;
 pub mod inputs;
+pub mod new_kernel;
 pub mod output;
 pub mod pictures;
 pub mod profile;
@@ -48,6 +49,8 @@ enum Command {
         #[command(subcommand)]
         action: shaders::Action,
     },
+    /// Writes the files and lines of a new op, to be filled in
+    NewKernel(new_kernel::Args),
     /// Rewrites the table of kernels in the README
     Readme(readme::Args),
 }
@@ -60,6 +63,7 @@ pub fn main() -> ExitCode {
         Command::Conformance(args) => conformance::run(&args),
         Command::Profile(args) => profile::run(&args),
         Command::Shaders { action } => shaders::run(&action),
+        Command::NewKernel(args) => new_kernel::run(&args),
         Command::Readme(args) => readme::run(&args),
     };
     match result {

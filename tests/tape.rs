@@ -1,0 +1,555 @@
+//! Gradients of whole graphs: of a device against bounds, of the reference backend against differences, and the rules
+//! of accumulation on both.
+#![cfg(feature = "gpu")]
+
+mod common;
+
+use common::{device, numbers, refused, sibling, unit};
+use kuramoto::cpu::sphere_step::{Mode, Operands};
+use kuramoto::cpu::{self, Bound, Oscillators, Real, couple_conv2d::Extents};
+use kuramoto::kernel::{Binding, Elem, Kernel, Params as _, input, output};
+use kuramoto::{
+    Array, Backend, Context, DType, ErrorKind, Grads, Result, Rotation, StepOptions, Tape, Value, Var, Work, read, write,
+};
+
+/// The same text on both backends.
+fn both(test: impl Fn(&mut Tape) -> Result<()>) -> Result<()> {
+    test(&mut Tape::reference())?;
+    test(&mut Tape::new(&device()))
+}
+
+fn leaf(tape: &mut Tape, data: &[f32], shape: &[usize]) -> Result<Var> {
+    let value = tape.upload(data, shape, DType::F32)?;
+    Ok(tape.leaf(value))
+}
+
+fn constant(tape: &mut Tape, data: &[f32], shape: &[usize]) -> Result<Var> {
+    let value = tape.upload(data, shape, DType::F32)?;
+    Ok(tape.constant(value))
+}
+
+#[test]
+fn a_value_used_twice_accumulates() -> Result<()> {
+    both(|tape| {
+        let x = leaf(tape, &[1.0, -2.0, 3.0], &[3])?;
+        let y = tape.add(x, x)?;
+        let y = tape.axpy(4.0, x, y)?;
+        // loss = (6 x) . x
+        let loss = tape.dot(y, x)?;
+        assert_eq!(tape.read(loss)?, [84.0]);
+        let grads = tape.backward(loss)?;
+        assert_eq!(grads.read(tape, x)?, [12.0, -24.0, 36.0]);
+        // Cotangents given for several outputs, one of them twice, add up as well.
+        let seed = tape.upload(&[1.0f32], &[1], DType::F32)?;
+        let ones = tape.upload(&[1.0f32; 3], &[3], DType::F32)?;
+        let grads = tape.vjp(&[(loss, seed.clone()), (loss, seed), (y, ones)])?;
+        assert_eq!(grads.read(tape, x)?, [30.0, -42.0, 78.0]);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_backward_pass_can_be_repeated() -> Result<()> {
+    both(|tape| {
+        let x = leaf(tape, &[1.0, -2.0], &[2])?;
+        let loss = tape.dot(x, x)?;
+        for _ in 0..3 {
+            let grads = tape.backward(loss)?;
+            assert_eq!(grads.read(tape, x)?, [2.0, -4.0]);
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_leaf_that_the_loss_does_not_depend_on_reads_zeros() -> Result<()> {
+    both(|tape| {
+        let x = leaf(tape, &[1.0, 2.0], &[2])?;
+        let other = leaf(tape, &[3.0, 4.0, 5.0], &[3])?;
+        // Used, but not for the loss.
+        tape.scale(2.0, other)?;
+        let loss = tape.dot(x, x)?;
+        let grads = tape.backward(loss)?;
+        assert!(grads.get(other).is_none());
+        assert_eq!(grads.read(tape, other)?, [0.0; 3]);
+        assert_eq!(grads.read(tape, x)?, [2.0, 4.0]);
+        Ok(())
+    })
+}
+
+#[test]
+fn backward_from_more_than_one_element_is_refused() -> Result<()> {
+    both(|tape| {
+        let x = leaf(tape, &[1.0, 2.0], &[2])?;
+        let y = tape.scale(2.0, x)?;
+        let message = "backward: loss is [2], expected one element; use vjp for more";
+        refused(tape.backward(y), ErrorKind::Shape, message);
+        let seed = tape.upload(&[1.0f32; 3], &[3], DType::F32)?;
+        refused(tape.vjp(&[(y, seed)]), ErrorKind::Shape, "vjp: cotangent is [3] in f32, expected [2] in f32");
+        let seed = tape.upload(&[1.0f32, 3.0], &[2], DType::F32)?;
+        assert_eq!(tape.vjp(&[(y, seed)])?.read(tape, x)?, [2.0, 6.0]);
+        Ok(())
+    })
+}
+
+#[test]
+fn variables_of_another_tape_are_refused() -> Result<()> {
+    both(|tape| {
+        let mut other = Tape::reference();
+        // The same index as `x`: only the tape tells them apart.
+        let (x, stray) = (leaf(tape, &[1.0], &[1])?, leaf(&mut other, &[7.0], &[1])?);
+        let message = "tape: the variable belongs to another tape";
+        refused(tape.add(x, stray), ErrorKind::Foreign, message);
+        refused(tape.value(stray), ErrorKind::Foreign, message);
+        refused(tape.backward(stray), ErrorKind::Foreign, message);
+        let value = tape.value(x)?.clone();
+        refused(tape.push(value, &[x, stray], |_, _, _| Ok(vec![])), ErrorKind::Foreign, message);
+        let loss = tape.dot(x, x)?;
+        let grads = tape.backward(loss)?;
+        assert!(grads.get(stray).is_none());
+        refused(grads.read(tape, stray), ErrorKind::Foreign, message);
+        Ok(())
+    })
+}
+
+#[test]
+fn gradients_that_nobody_needs_are_not_computed() -> Result<()> {
+    let context = sibling(&device());
+    // Which of x, w, bias, gamma are leaves, and the dispatches of the backward pass from dot(step(conv)):
+    //   the state's half of dot 1; the step 1, its scalars 2 (partial sums, their sum); conv's x 1, conv's w and bias 1;
+    //   x is used by the conv and the step: one addition.
+    let table = [
+        ([false, false, false, false], 0),
+        ([true, false, false, false], 1 + 1 + 1 + 1),
+        ([false, true, false, false], 1 + 1 + 1),
+        ([false, false, true, false], 1 + 1 + 1),
+        ([false, false, false, true], 1 + 1 + 2),
+        ([true, true, true, true], 1 + 1 + 2 + 1 + 1 + 1),
+    ];
+    for (leaves, dispatches) in table {
+        let mut tape = Tape::new(&context);
+        let mut vars = Vec::new();
+        let shapes: [&[usize]; 4] = [&[1, 4, 3, 3], &[4, 4, 3, 3], &[4], &[1]];
+        for (i, shape) in shapes.into_iter().enumerate() {
+            let data = numbers(i as u64, shape.iter().product());
+            vars.push(if leaves[i] { leaf(&mut tape, &data, shape)? } else { constant(&mut tape, &data, shape)? });
+        }
+        let [x, w, bias, gamma] = vars[..] else { unreachable!("four variables") };
+        let y = tape.couple_conv2d(x, w, bias)?;
+        let (state, _) = tape.sphere_step(x, y, gamma, None, &StepOptions::new(2, 1))?;
+        let target = constant(&mut tape, &numbers(9, 36), &[1, 4, 3, 3])?;
+        let loss = tape.dot(state, target)?;
+        let before = context.counters().dispatches;
+        let grads = tape.backward(loss)?;
+        assert_eq!(context.counters().dispatches - before, dispatches, "leaves {leaves:?}");
+        for (var, is_leaf) in vars.into_iter().zip(leaves) {
+            // One kernel makes the gradients of w and bias; what was not asked for is not kept.
+            assert_eq!(grads.get(var).is_some(), is_leaf, "leaves {leaves:?}");
+        }
+    }
+    Ok(())
+}
+
+kuramoto::params! {
+    struct Len { len: u32 }
+}
+
+const SQUARE_BINDINGS: &[Binding] = &[input("x", Elem::F32, "[len]"), output("dst", Elem::F32, "[len]")];
+const SQUARE_BWD_BINDINGS: &[Binding] = &[
+    input("x", Elem::F32, "[len]"),
+    input("dst_bar", Elem::F32, "[len]"),
+    output("x_bar", Elem::F32, "[len]"),
+];
+
+static SQUARE: Kernel = Kernel {
+    name: "square",
+    source: "
+// dst = x^2
+struct Params { len: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> dst: array<f32>;
+@compute @workgroup_size(WG)
+fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
+    if gid.x < params.len { dst[gid.x] = x[gid.x] * x[gid.x]; }
+}",
+    params: Len::FIELDS,
+    bindings: SQUARE_BINDINGS,
+    constants: &[],
+};
+
+static SQUARE_BWD: Kernel = Kernel {
+    name: "square_bwd",
+    source: "
+// x_bar = 2 x dst_bar
+struct Params { len: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read> dst_bar: array<f32>;
+@group(0) @binding(3) var<storage, read_write> x_bar: array<f32>;
+@compute @workgroup_size(WG)
+fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
+    if gid.x < params.len { x_bar[gid.x] = 2.0 * x[gid.x] * dst_bar[gid.x]; }
+}",
+    params: Len::FIELDS,
+    bindings: SQUARE_BWD_BINDINGS,
+    constants: &[],
+};
+
+/// An op of a user: its own kernels, and its own formulas on the reference backend.
+fn square(tape: &mut Tape, x: Var) -> Result<Var> {
+    let value = tape.value(x)?.clone();
+    let spec = value.spec();
+    let params = Len { len: spec.len() as u32 };
+    let work = Work::invocations(spec.len());
+    let dst: Value = match tape.backend() {
+        Backend::Device(c) => {
+            let dst = c.empty(&spec.shape, spec.dtype)?;
+            c.dispatch(&SQUARE, spec.dtype, &[], &params, &[read(value.tensor()?), write(&dst)], work)?;
+            dst.into()
+        }
+        Backend::Reference => {
+            let data = value.array()?.data().iter().map(|v| v * v).collect();
+            Array::new(data, &spec.shape, spec.dtype)?.into()
+        }
+    };
+    tape.push(dst, &[x], move |backend, g, needs| {
+        assert_eq!(needs, [true], "a rule runs only if its parent needs it");
+        Ok(vec![Some(match backend {
+            Backend::Device(c) => {
+                let x_bar = c.empty(&spec.shape, spec.dtype)?;
+                let binds = [read(value.tensor()?), read(g.tensor()?), write(&x_bar)];
+                c.dispatch(&SQUARE_BWD, spec.dtype, &[], &params, &binds, work)?;
+                x_bar.into()
+            }
+            Backend::Reference => {
+                let (x, g) = (value.array()?.data(), g.array()?.data());
+                let data = x.iter().zip(g).map(|(x, g)| 2.0 * x * g).collect();
+                Array::new(data, &spec.shape, spec.dtype)?.into()
+            }
+        })])
+    })
+}
+
+#[test]
+fn a_kernel_of_the_user_is_an_op_like_any_other() -> Result<()> {
+    both(|tape| {
+        let data = numbers(1, 100);
+        let x = leaf(tape, &data, &[100])?;
+        let c = constant(tape, &numbers(2, 100), &[100])?;
+        // Between ops of the library: loss = (2 x)^2 . c, gradient 8 x c.
+        let double = tape.scale(2.0, x)?;
+        let y = square(tape, double)?;
+        let loss = tape.dot(y, c)?;
+        let grads = tape.backward(loss)?;
+        let wanted: Vec<f64> =
+            data.iter().zip(numbers(2, 100)).map(|(x, c)| 8.0 * f64::from(*x) * f64::from(c)).collect();
+        // Products of numbers of 11 bits: exact.
+        assert_eq!(grads.read(tape, x)?, wanted);
+        assert!(grads.get(c).is_none());
+        Ok(())
+    })
+}
+
+#[test]
+fn a_rule_that_returns_the_wrong_extents_is_refused_where_it_is_summed() -> Result<()> {
+    both(|tape| {
+        let x = leaf(tape, &[1.0, 2.0], &[2])?;
+        let value = tape.value(x)?.clone();
+        let broken = tape.push(value, &[x], |backend, _, _| {
+            Ok(vec![Some(backend.upload(&[1.0f32; 3], &[3], DType::F32)?)])
+        })?;
+        let loss = tape.dot(broken, x)?;
+        let message = "vjp: a rule's cotangent is [3] in f32, expected [2] in f32";
+        refused(tape.backward(loss), ErrorKind::Shape, message);
+        Ok(())
+    })
+}
+
+/// A network of `steps` steps of couple_conv2d, add, sphere_step, and the loss
+/// `<x_T, target> + sum over t and samples of the energies`.
+struct Chain {
+    steps: usize,
+    /// x, w, bias, c, gamma, frequencies.
+    inputs: Vec<Vec<f64>>,
+    target: Vec<f64>,
+}
+
+const BATCH: usize = 2;
+const STATE: [usize; 4] = [BATCH, 4, 3, 3];
+const SHAPES: [&[usize]; 6] = [&STATE, &[4, 4, 3, 3], &[4], &STATE, &[1], &[2]];
+const NAMES: [&str; 6] = ["x", "w", "bias", "c", "gamma", "frequencies"];
+const MODE: Mode = Mode { rotation: Rotation::PerPair, projection: true };
+
+fn oscillators() -> Oscillators {
+    Oscillators { samples: BATCH, groups: 2, outer: BATCH * 2, n: 2, inner: 9 }
+}
+
+fn extents() -> Extents {
+    Extents { batch: BATCH, c_in: 4, c_out: 4, height: 3, width: 3, kh: 3, kw: 3 }
+}
+
+impl Chain {
+    fn new(steps: usize) -> Chain {
+        // Exact in f16, so that all backends start from the same numbers.
+        let half = |v: f32| f64::from(half::f16::from_f32(v));
+        let scaled = |seed, len, by: f32| numbers(seed, len).into_iter().map(|v| half(by * v)).collect::<Vec<f64>>();
+        let x = unit(1, BATCH * 2, 2, 9).into_iter().map(half).collect();
+        let (w, bias, c) = (scaled(2, 4 * 4 * 9, 0.25), scaled(3, 4, 0.5), scaled(4, BATCH * 36, 1.0));
+        Chain { steps, inputs: vec![x, w, bias, c, vec![0.25], vec![0.5, 0.875]], target: scaled(5, BATCH * 36, 1.0) }
+    }
+
+    fn record(&self, tape: &mut Tape, storage: DType) -> Result<([Var; 6], Var)> {
+        let mut vars = Vec::new();
+        for (i, (data, shape)) in self.inputs.iter().zip(SHAPES).enumerate() {
+            let value = tape.upload(data, shape, if i < 4 { storage } else { DType::F32 })?;
+            vars.push(tape.leaf(value));
+        }
+        let vars: [Var; 6] = vars.try_into().expect("six inputs");
+        let target = tape.upload(&self.target, &STATE, storage)?;
+        let target = tape.constant(target);
+        let ones = constant(tape, &[1.0; BATCH], &[BATCH])?;
+        let [mut x, w, bias, c, gamma, frequencies] = vars;
+        let options = StepOptions::new(2, 1).rotation(Rotation::PerPair);
+        let mut energies = Vec::new();
+        for _ in 0..self.steps {
+            let y = tape.couple_conv2d(x, w, bias)?;
+            let y = tape.add(y, c)?;
+            let energy;
+            (x, energy) = tape.sphere_step(x, y, gamma, Some(frequencies), &options)?;
+            energies.push(energy);
+        }
+        let mut loss = tape.dot(x, target)?;
+        for energy in energies {
+            let sum = tape.dot(energy, ones)?;
+            loss = tape.add(loss, sum)?;
+        }
+        Ok((vars, loss))
+    }
+
+    /// Loss and gradients of the backend.
+    fn run(&self, tape: &mut Tape, storage: DType) -> Result<(f64, Vec<Vec<f64>>, Grads, [Var; 6])> {
+        let (vars, loss) = self.record(tape, storage)?;
+        let grads = tape.backward(loss)?;
+        let values = vars.iter().map(|v| grads.read(tape, *v)).collect::<Result<_>>()?;
+        Ok((tape.read(loss)?[0], values, grads, vars))
+    }
+
+    /// The same loss and gradients by hand from the ops' references, without a tape; `store` is what writing a tensor in
+    /// the storage type does to a number. With [`Bound`] the result carries a bound on the error of every device.
+    fn by_hand<R: Real>(&self, store: impl Fn(R) -> R) -> (R, Vec<Vec<R>>) {
+        let lift = |data: &[f64]| data.iter().map(|v| R::exact(*v)).collect::<Vec<R>>();
+        let stored = |data: Vec<R>| data.into_iter().map(&store).collect::<Vec<R>>();
+        let inputs: Vec<Vec<R>> = self.inputs.iter().map(|data| lift(data)).collect();
+        let [x0, w, bias, c, gamma, frequencies] = &inputs[..] else { unreachable!("six inputs") };
+        let (target, at, e) = (lift(&self.target), oscillators(), extents());
+        let (mut x, mut loss, mut states, mut drives) = (x0.clone(), R::zero(), vec![], vec![]);
+        // A function, not a closure: each call borrows for as long as its own operands live.
+        fn operands<'a, R>(x: &'a [R], y: &'a [R], gamma: &'a [R], frequencies: &'a [R]) -> Operands<'a, R> {
+            Operands { x, y, gamma, frequencies }
+        }
+        let mut energies = Vec::new();
+        for _ in 0..self.steps {
+            let z = stored(cpu::couple_conv2d::forward(&x, w, bias, &e));
+            let y = stored(cpu::add::forward(&z, c));
+            let (next, energy) = cpu::sphere_step::forward(&operands(&x, &y, gamma, frequencies), &at, MODE);
+            states.push(std::mem::replace(&mut x, stored(next)));
+            drives.push(y);
+            energies.push(R::sum(energy));
+        }
+        loss = loss + R::dot(&x, &target);
+        for energy in energies {
+            loss = loss + energy;
+        }
+        let mut x_bar = stored(target);
+        let mut sums: [Option<Vec<R>>; 6] = Default::default();
+        let add = |sum: &mut Option<Vec<R>>, bar: Vec<R>, store: &dyn Fn(R) -> R| {
+            *sum = Some(match sum.take() {
+                None => bar,
+                Some(sum) => cpu::add::forward(&sum, &bar).into_iter().map(store).collect(),
+            });
+        };
+        let (in_storage, in_f32): (&dyn Fn(R) -> R, &dyn Fn(R) -> R) = (&store, &|v| v);
+        for (x, y) in states.iter().zip(&drives).rev() {
+            // The step's cotangents are stored before those of the energy, -y and -x, are added.
+            let bar = cpu::sphere_step::backward(&operands(x, y, gamma, frequencies), &x_bar, &[R::zero(); BATCH], &at, MODE);
+            let minus = |bar: Vec<R>, other: &[R]| {
+                stored(stored(bar).into_iter().zip(other).map(|(b, o)| b - *o).collect())
+            };
+            let (step_x, y_bar) = (minus(bar.x, y), minus(bar.y, x));
+            add(&mut sums[4], bar.gamma, in_f32);
+            add(&mut sums[5], bar.frequencies, in_f32);
+            add(&mut sums[3], y_bar.clone(), in_storage);
+            let [conv_x, w_bar, bias_bar] = cpu::couple_conv2d::backward(x, w, &y_bar, &e);
+            add(&mut sums[1], w_bar, in_f32);
+            add(&mut sums[2], bias_bar, in_f32);
+            x_bar = stored(cpu::add::forward(&step_x, &stored(conv_x)));
+        }
+        sums[0] = Some(x_bar);
+        (loss, sums.into_iter().map(Option::unwrap).collect())
+    }
+}
+
+#[test]
+fn gradients_of_a_network_on_the_reference_backend_are_those_of_the_formulas() -> Result<()> {
+    let chain = Chain::new(4);
+    let (loss, got, ..) = chain.run(&mut Tape::reference(), DType::F32)?;
+    let (wanted_loss, wanted) = chain.by_hand(|v: f64| v);
+    // The same f64 operations in another order: a few thousand roundings of 2^-53.
+    assert!((loss - wanted_loss).abs() <= 1e-12 * loss.abs(), "{loss} and {wanted_loss}");
+    for ((name, got), wanted) in NAMES.iter().zip(&got).zip(&wanted) {
+        let scale = wanted.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+        assert_eq!(got.len(), wanted.len(), "{name}");
+        for (got, wanted) in got.iter().zip(wanted) {
+            assert!((got - wanted).abs() <= 1e-12 * scale, "{name}: {got} and {wanted}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn gradients_of_a_network_on_the_reference_backend_agree_with_differences() -> Result<()> {
+    let chain = Chain::new(4);
+    let (_, grads, ..) = chain.run(&mut Tape::reference(), DType::F32)?;
+    for i in 0..6 {
+        for seed in 0..3 {
+            let direction = numbers(100 + seed, chain.inputs[i].len());
+            let loss = |h: f64| -> Result<f64> {
+                let mut moved = Chain { inputs: chain.inputs.clone(), target: chain.target.clone(), ..chain };
+                moved.inputs[i].iter_mut().zip(&direction).for_each(|(v, d)| *v += h * f64::from(*d));
+                let mut tape = Tape::reference();
+                let (_, loss) = moved.record(&mut tape, DType::F32)?;
+                Ok(tape.read(loss)?[0])
+            };
+            // Fourth-order central difference: truncation h^4, rounding 2^-53 / h.
+            let h = 1e-3;
+            let difference = (8.0 * (loss(h)? - loss(-h)?) - (loss(2.0 * h)? - loss(-2.0 * h)?)) / (12.0 * h);
+            let products = grads[i].iter().zip(&direction).map(|(g, d)| g * f64::from(*d));
+            let (along, size) = products.fold((0.0, 0.0), |(sum, size), p: f64| (sum + p, size + p.abs()));
+            assert!(
+                (difference - along).abs() <= 1e-8 * size,
+                "{}: the gradient says {along}, the difference {difference}",
+                NAMES[i]
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Compares a device with the bound; prints and returns the worst ratio.
+fn judge(context: &Context, chain: &Chain, storage: DType, store: fn(Bound) -> Bound) -> Result<f64> {
+    let mut tape = Tape::new(context);
+    let (loss, got, grads, vars) = chain.run(&mut tape, storage)?;
+    let (wanted_loss, wanted) = chain.by_hand(store);
+    let mut worst = (loss - wanted_loss.value).abs() / wanted_loss.error[0];
+    for (i, (got, wanted)) in got.iter().zip(&wanted).enumerate() {
+        let name = NAMES[i];
+        let scale = wanted.iter().fold(0.0f64, |m, b| m.max(b.value.abs()));
+        let loosest = wanted.iter().fold(0.0f64, |m, b| m.max(b.error[0]));
+        // A bound of the size of the gradients themselves would let anything pass.
+        assert!(loosest <= 0.5 * scale, "{name}: the bound {loosest} proves nothing about {scale}");
+        assert_eq!(got.len(), wanted.len(), "{name}");
+        for (got, wanted) in got.iter().zip(wanted) {
+            let ratio = (got - wanted.value).abs() / wanted.error[0];
+            assert!(ratio <= 1.0, "{name}: {got} is {ratio} times the bound from {}", wanted.value);
+            worst = worst.max(ratio);
+        }
+        // The gradients of parameters are f32 whatever the state is stored as.
+        let wanted_dtype = if ["x", "c"].contains(&name) { storage } else { DType::F32 };
+        let spec = grads.get(vars[i]).expect("the loss depends on all inputs").spec();
+        assert_eq!((spec.dtype, &spec.shape[..]), (wanted_dtype, SHAPES[i]), "{name}");
+    }
+    println!("{storage}: {worst:.3} of the bound used");
+    assert!(worst <= 1.0, "the loss: {loss} is {worst} times the bound from {}", wanted_loss.value);
+    Ok(worst)
+}
+
+#[test]
+fn gradients_of_a_network_on_the_device_are_within_the_bound_of_the_formulas() -> Result<()> {
+    // The bound is derived by running the formulas in numbers that carry it, for any device that keeps to WGSL.
+    let worst = judge(&device(), &Chain::new(4), DType::F32, |v| v)?;
+    // One part in 10^4 of one backward term must show.
+    assert!(worst > 1e-4, "the bound is so loose that it could not fail");
+    Ok(())
+}
+
+#[test]
+fn gradients_of_a_network_stored_in_f16_are_within_the_bound_and_those_of_parameters_are_f32() -> Result<()> {
+    let context = device();
+    if !context.has_f16() {
+        println!("left out: the device has no SHADER_F16");
+        return Ok(());
+    }
+    // Two steps: the bound of stores in f16 grows by a factor per step.
+    judge(&context, &Chain::new(2), DType::F16, Bound::stored_as_f16)?;
+    Ok(())
+}
+
+#[test]
+fn a_tensor_used_as_a_state_and_as_a_parameter_sums_its_gradients_in_f32() -> Result<()> {
+    let context = device();
+    if !context.has_f16() {
+        println!("left out: the device has no SHADER_F16");
+        return Ok(());
+    }
+    // loss = sum over the pixels of w x + w a: the coupling gives w's gradient in f32, dot gives it in f16. 2049 is no f16.
+    let mut tape = Tape::new(&context);
+    let w = tape.upload(&[2.0f32], &[1, 1, 1, 1], DType::F16)?;
+    let w = tape.leaf(w);
+    let half = |tape: &mut Tape, data: &[f32], shape: &[usize]| -> Result<Var> {
+        let value = tape.upload(data, shape, DType::F16)?;
+        Ok(tape.constant(value))
+    };
+    let x = half(&mut tape, &[1.0; 2048], &[1, 1, 32, 64])?;
+    let bias = half(&mut tape, &[0.0], &[1])?;
+    let ones = half(&mut tape, &[1.0; 2048], &[1, 1, 32, 64])?;
+    let a = half(&mut tape, &[1.0], &[1, 1, 1, 1])?;
+    for order in [false, true] {
+        let (first, second);
+        if order {
+            let y = tape.couple_conv2d(x, w, bias)?;
+            (first, second) = (tape.dot(y, ones)?, tape.dot(w, a)?);
+        } else {
+            first = tape.dot(w, a)?;
+            let y = tape.couple_conv2d(x, w, bias)?;
+            second = tape.dot(y, ones)?;
+        }
+        let loss = tape.add(first, second)?;
+        let grads = tape.backward(loss)?;
+        assert_eq!(grads.get(w).map(|v| v.spec().dtype), Some(DType::F32));
+        assert_eq!(grads.read(&mut tape, w)?, [2049.0]);
+    }
+    Ok(())
+}
+
+#[test]
+fn parameters_in_f16_may_come_from_any_op() -> Result<()> {
+    let context = device();
+    if !context.has_f16() {
+        println!("left out: the device has no SHADER_F16");
+        return Ok(());
+    }
+    // The coupling's gradient of w is f32; the ops that made w work in f16.
+    let chain = |tape: &mut Tape, dtype: DType| -> Result<Vec<f64>> {
+        let upload = |tape: &mut Tape, data: &[f32], shape: &[usize]| tape.upload(data, shape, dtype);
+        let v = upload(tape, &[0.5, -1.5, 1.0, 0.25], &[2, 2, 1, 1])?;
+        let v = tape.leaf(v);
+        let w = tape.sphere_normalize(v, 1, 2)?;
+        let w = tape.scale(2.0, w)?;
+        let w = tape.add(w, v)?;
+        let x = upload(tape, &numbers(1, 8), &[1, 2, 2, 2])?;
+        let (x, bias) = (tape.constant(x), upload(tape, &[0.0, 0.0], &[2])?);
+        let bias = tape.constant(bias);
+        let y = tape.couple_conv2d(x, w, bias)?;
+        let loss = tape.dot(y, x)?;
+        tape.backward(loss)?.read(tape, v)
+    };
+    let got = chain(&mut Tape::new(&context), DType::F16)?;
+    let wanted = chain(&mut Tape::reference(), DType::F16)?;
+    // A dozen stores in f16 of 2^-10 each, on terms that do not cancel to less than a quarter of themselves.
+    let scale = wanted.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+    for (got, wanted) in got.iter().zip(&wanted) {
+        assert!((got - wanted).abs() <= 12.0 * 4.0 * f64::powi(2.0, -10) * scale, "{got} and {wanted}");
+    }
+    Ok(())
+}
