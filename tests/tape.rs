@@ -9,7 +9,8 @@ use kuramoto::cpu::sphere_step::{Mode, Operands};
 use kuramoto::cpu::{self, Bound, Oscillators, Real, couple_conv2d::Extents};
 use kuramoto::kernel::{Binding, Elem, Kernel, Params as _, input, output};
 use kuramoto::{
-    Array, Backend, Context, DType, ErrorKind, Grads, Result, Rotation, StepOptions, Tape, Value, Var, Work, read, write,
+    Array, Backend, Context, DType, ErrorKind, Grads, Result, Rotation, StepOptions, Tape, Value, Var, Work, read,
+    write,
 };
 
 /// The same text on both backends.
@@ -155,11 +156,8 @@ kuramoto::params! {
 }
 
 const SQUARE_BINDINGS: &[Binding] = &[input("x", Elem::F32, "[len]"), output("dst", Elem::F32, "[len]")];
-const SQUARE_BWD_BINDINGS: &[Binding] = &[
-    input("x", Elem::F32, "[len]"),
-    input("dst_bar", Elem::F32, "[len]"),
-    output("x_bar", Elem::F32, "[len]"),
-];
+const SQUARE_BWD_BINDINGS: &[Binding] =
+    &[input("x", Elem::F32, "[len]"), input("dst_bar", Elem::F32, "[len]"), output("x_bar", Elem::F32, "[len]")];
 
 static SQUARE: Kernel = Kernel {
     name: "square",
@@ -256,9 +254,8 @@ fn a_rule_that_returns_the_wrong_extents_is_refused_where_it_is_summed() -> Resu
     both(|tape| {
         let x = leaf(tape, &[1.0, 2.0], &[2])?;
         let value = tape.value(x)?.clone();
-        let broken = tape.push(value, &[x], |backend, _, _| {
-            Ok(vec![Some(backend.upload(&[1.0f32; 3], &[3], DType::F32)?)])
-        })?;
+        let broken =
+            tape.push(value, &[x], |backend, _, _| Ok(vec![Some(backend.upload(&[1.0f32; 3], &[3], DType::F32)?)]))?;
         let loss = tape.dot(broken, x)?;
         let message = "vjp: a rule's cotangent is [3] in f32, expected [2] in f32";
         refused(tape.backward(loss), ErrorKind::Shape, message);
@@ -372,10 +369,10 @@ impl Chain {
         let (in_storage, in_f32): (&dyn Fn(R) -> R, &dyn Fn(R) -> R) = (&store, &|v| v);
         for (x, y) in states.iter().zip(&drives).rev() {
             // The step's cotangents are stored before those of the energy, -y and -x, are added.
-            let bar = cpu::sphere_step::backward(&operands(x, y, gamma, frequencies), &x_bar, &[R::zero(); BATCH], &at, MODE);
-            let minus = |bar: Vec<R>, other: &[R]| {
-                stored(stored(bar).into_iter().zip(other).map(|(b, o)| b - *o).collect())
-            };
+            let bar =
+                cpu::sphere_step::backward(&operands(x, y, gamma, frequencies), &x_bar, &[R::zero(); BATCH], &at, MODE);
+            let minus =
+                |bar: Vec<R>, other: &[R]| stored(stored(bar).into_iter().zip(other).map(|(b, o)| b - *o).collect());
             let (step_x, y_bar) = (minus(bar.x, y), minus(bar.y, x));
             add(&mut sums[4], bar.gamma, in_f32);
             add(&mut sums[5], bar.frequencies, in_f32);

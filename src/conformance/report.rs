@@ -12,12 +12,14 @@ pub struct Options {
 }
 
 impl Options {
+    #[cfg(any(feature = "gpu", test))]
     pub(super) fn selects(&self, name: &str) -> bool {
         self.filter.as_deref().is_none_or(|pattern| matches(pattern.as_bytes(), name.as_bytes()))
     }
 }
 
 /// Whether `name` matches a pattern in which `*` stands for any run.
+#[cfg(any(feature = "gpu", test))]
 fn matches(pattern: &[u8], name: &[u8]) -> bool {
     match pattern.split_first() {
         None => name.is_empty(),

@@ -193,7 +193,7 @@ impl Judge<'_> {
                 let ratio = if error == 0.0 { 0.0 } else { error / bound.error[t] };
                 if ratio.is_nan() || ratio > worst[t] {
                     worst[t] = if ratio.is_nan() { f64::INFINITY } else { ratio };
-                    if worst[t] > 1.0 && t == 0 || reason.is_empty() && worst[t] > 1.0 {
+                    if worst[t] > 1.0 && (t == 0 || reason.is_empty()) {
                         reason = format!("element {i}: got {got:e}, expected {:e} ± {:e}", want.value, bound.error[t]);
                     }
                 }

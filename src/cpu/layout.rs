@@ -27,7 +27,7 @@ impl Oscillators {
 
     /// Oscillators of one sample.
     pub fn per_sample(&self) -> usize {
-        if self.samples == 0 { 0 } else { self.count() / self.samples }
+        self.count().checked_div(self.samples).unwrap_or(0)
     }
 
     /// Index of component `k` of oscillator `i`, where `i = outer_index * inner + inner_index`.

@@ -76,7 +76,7 @@ fn gaussian<R: Real>(block: [u32; 4], lane: usize) -> R {
     let (a, b) = (block[lane / 2 * 2] >> 8, block[lane / 2 * 2 + 1] >> 8);
     let radius = (R::exact(-2.0) * ln(f64::from(a + 1) * f64::powi(2.0, -24))).sqrt();
     let (sin, cos) = sin_cos_turns(b);
-    radius * if lane % 2 == 0 { cos } else { sin }
+    radius * if lane.is_multiple_of(2) { cos } else { sin }
 }
 
 /// `ln u` for an exact `u`: `u = 2^e m` with `m` in `[sqrt 1/2, sqrt 2)`, `ln m = 2 atanh s`, `s = (m - 1) / (m + 1)`,

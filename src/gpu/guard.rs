@@ -1,6 +1,7 @@
 //! Guard zones of a poisoned context.
 
-use super::context::{Context, Guarded, POISON};
+use super::context::Context;
+use super::memory::{Guarded, POISON};
 use crate::error::Result;
 
 /// Guards read back in one copy.

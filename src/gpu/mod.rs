@@ -5,11 +5,13 @@ mod commands;
 mod context;
 mod guard;
 mod latch;
+mod memory;
 mod pipeline;
 mod pool;
 mod profile;
 mod readback;
 mod tensor;
+mod validate;
 
 pub use commands::{Bind, Commands, Work, read, write};
 pub use context::{Context, Counters};

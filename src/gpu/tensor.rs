@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::context::{Context, GUARD};
+use super::context::Context;
+use super::memory::GUARD;
 use super::pool::{RecordingId, Slot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::DType;
@@ -146,7 +147,7 @@ impl Tensor {
             return refuse("buffer's usage", format!("{:?}", buffer.usage()), "STORAGE among it".into());
         }
         let alignment = u64::from(limits.min_storage_buffer_offset_alignment);
-        if offset % alignment != 0 {
+        if !offset.is_multiple_of(alignment) {
             return refuse("offset", offset.to_string(), format!("a multiple of {alignment}"));
         }
         let needed = offset.saturating_add(bytes.next_multiple_of(4).max(4));
@@ -173,7 +174,7 @@ impl Tensor {
         }
         let offset = self.offset + start as u64 * self.dtype.size();
         let alignment = u64::from(self.context().0.limits.min_storage_buffer_offset_alignment);
-        if offset % alignment != 0 {
+        if !offset.is_multiple_of(alignment) {
             let wanted = format!("a multiple of {alignment}");
             return Err(Error::argument(ErrorKind::Buffer, "Tensor::slice", "first byte", offset, wanted));
         }

@@ -5,6 +5,7 @@
 
 pub mod add;
 pub mod axpy;
+mod case;
 pub mod cast;
 pub mod check;
 pub mod couple_conv2d;

@@ -1,6 +1,7 @@
 //! What an op is: extents, a device implementation, a reference. Everything else (tape, conformance, benches, the
 //! README's table) follows from it.
 
+pub use super::case::{Case, Fill, Law};
 use crate::cpu::{Bound, Dual, Oscillators, Real};
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
@@ -142,7 +143,8 @@ impl Commands {
     pub fn apply<O: Op>(&mut self, op: &O, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let specs: Vec<Spec> = inputs.iter().map(|t| Spec { shape: t.shape().to_vec(), dtype: t.dtype() }).collect();
         let dtype = check(op, &specs)?;
-        for (port, _) in op.inputs().iter().zip(inputs).filter(|(_, t)| !t.context().is_same(self.context())) {
+        let foreign = |tensor: &Tensor| !tensor.context().is_same(self.context());
+        if let Some((port, _)) = op.inputs().iter().zip(inputs).find(|(_, tensor)| foreign(tensor)) {
             let message = format!("{}: {} belongs to another context; wrap its buffer", op.name(), port.name);
             return Err(Error::new(ErrorKind::Foreign, message));
         }
@@ -192,6 +194,8 @@ impl Tape {
                         None => zero.as_slice(),
                     });
                 }
+                // The references compute all cotangents at once; the tape drops what nobody needs.
+                let _ = needs;
                 let found = op.reference_vjp::<f64>(&slices(&values)?, &given);
                 let mut ports = op.inputs();
                 for port in ports.iter_mut().filter(|port| op.parameters().contains(&port.name)) {
@@ -289,102 +293,6 @@ impl<O: Op + Clone> AnyOp for O {
     }
     fn bound_vjp(&self, inputs: &[&[Bound]], cotangents: &[&[Bound]]) -> Vec<Vec<Bound>> {
         self.reference_vjp(inputs, cotangents)
-    }
-}
-
-/// How a case fills an input.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Fill {
-    /// Uniform in `[-1, 1]`.
-    Uniform,
-    /// Uniform in `[low, high]`.
-    Between(f64, f64),
-    /// Random unit oscillators.
-    Unit(Oscillators),
-    /// Unit oscillators along a coordinate axis, signs alternating.
-    Axes(Oscillators),
-    /// Uniform mantissas times powers of two from `2^-exponent` to `2^exponent`.
-    Mixed(i32),
-    /// Zero everywhere.
-    Zero,
-    /// One nonzero element.
-    OneHot,
-    /// These numbers, repeated.
-    Values(Vec<f64>),
-    /// Integers from -2 to 2: sums of their products are exact, so nothing but equality passes.
-    Integers,
-}
-
-/// Checks a law of the op on a device's outputs: the ratio of the deviation to what rounding allows; at most 1 holds.
-pub type Law = fn(inputs: &[Vec<f64>], outputs: &[Vec<f64>], case: &Case, dtype: DType) -> f64;
-
-/// One shape of one op: what conformance, gradients and benches run.
-pub struct Case {
-    /// The extents and options, for people.
-    pub label: String,
-    /// Which implementation is forced; `plain` where there is one.
-    pub variant: &'static str,
-    /// The op.
-    pub op: Box<dyn AnyOp>,
-    /// One per input.
-    pub fills: Vec<Fill>,
-    /// Laws of the outputs besides the reference, with their names.
-    pub laws: Vec<(&'static str, Law)>,
-    /// The oscillators of the first output, for laws of states.
-    pub oscillators: Option<Oscillators>,
-    /// Whether the op is linear in each input: its integer twin must then be exact.
-    pub linear: bool,
-    /// Whether benches time it.
-    pub bench: bool,
-    /// Whether the f64 ladder of gradient checks runs it; the full Jacobian is formed, so it must be small.
-    pub ladder: bool,
-}
-
-impl Case {
-    /// A case of the plain variant without laws.
-    pub fn new(label: impl Into<String>, op: impl Op + Clone, fills: Vec<Fill>) -> Case {
-        Case {
-            label: label.into(),
-            variant: "plain",
-            op: Box::new(op),
-            fills,
-            laws: vec![],
-            oscillators: None,
-            linear: false,
-            bench: false,
-            ladder: false,
-        }
-    }
-
-    /// Adds a law.
-    pub fn law(mut self, name: &'static str, law: Law) -> Case {
-        self.laws.push((name, law));
-        self
-    }
-
-    /// The oscillators of the first output.
-    pub fn oscillators(self, at: Oscillators) -> Case {
-        Case { oscillators: Some(at), ..self }
-    }
-
-    /// The op is linear in each input.
-    pub fn linear(self) -> Case {
-        Case { linear: true, ..self }
-    }
-
-    /// Benches time this case.
-    pub fn bench(self) -> Case {
-        Case { bench: true, ..self }
-    }
-
-    /// The gradient ladder runs this case.
-    pub fn ladder(self) -> Case {
-        Case { ladder: true, ..self }
-    }
-
-    /// The forced implementation.
-    pub fn variant(self, variant: &'static str) -> Case {
-        Case { variant, ..self }
     }
 }
 

@@ -7,7 +7,6 @@ use crate::cpu::{Oscillators, Real};
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
 use crate::gpu::{Commands, Tensor, Work, read, write};
-use crate::kernel::{Constant, Elem, Kernel, Params as _, input, output, source};
 #[cfg(feature = "gpu")]
 use crate::kernel::{DType, WORKGROUP};
 use crate::tape::{Tape, Var};
@@ -16,90 +15,12 @@ pub use crate::cpu::sphere_step::Rotation;
 
 #[path = "sphere_step_cases.rs"]
 mod cases;
+#[path = "sphere_step_contracts.rs"]
+mod contracts;
 
-crate::params! {
-    /// Parameters of the forward kernels.
-    struct Params {
-        samples: u32, per_sample: u32, tiles: u32, groups: u32, n: u32, inner: u32, rotation: u32, projection: u32,
-    }
-}
-
-crate::params! {
-    /// Parameters of the state's backward kernel.
-    struct ParamsBwd {
-        count: u32, per_sample: u32, groups: u32, n: u32, inner: u32, rotation: u32, projection: u32, energy: u32,
-    }
-}
-
-crate::params! {
-    /// Parameters of the scalars' backward kernel.
-    struct ParamsScalars {
-        rows: u32, tiles: u32, per_group: u32, groups: u32, n: u32, inner: u32, rotation: u32, projection: u32,
-    }
-}
-
-const STATE: &str = "[outer, n, inner]";
-
-/// Forward, any n.
-pub static FORWARD: Kernel = Kernel {
-    name: "sphere_step",
-    source: source!("sphere_step", "grid", "reduce", "sphere", "sphere_step"),
-    params: Params::FIELDS,
-    bindings: FORWARD_BINDINGS,
-    constants: &[],
-};
-
-/// Forward with the oscillator in registers: n is a constant of the text.
-pub static FORWARD_REG: Kernel = Kernel {
-    name: "sphere_step_reg",
-    source: source!("sphere_step_reg", "grid", "reduce", "sphere"),
-    params: Params::FIELDS,
-    bindings: FORWARD_BINDINGS,
-    constants: &[Constant { name: "N", values: &[2, 3, 4, 8, 16] }],
-};
-
-const FORWARD_BINDINGS: &[crate::kernel::Binding] = &[
-    input("x", Elem::Storage, STATE),
-    input("y", Elem::Storage, STATE),
-    input("gamma", Elem::F32, "[1]"),
-    input("frequencies", Elem::F32, "[1] or [C / 2]"),
-    output("dst", Elem::Storage, STATE),
-    output("partial", Elem::F32, "[samples, tiles]"),
-];
-
-/// Cotangents of the state and the drive.
-pub static BACKWARD: Kernel = Kernel {
-    name: "sphere_step_bwd",
-    source: source!("sphere_step_bwd", "grid", "sphere", "sphere_step", "sphere_step_bwd"),
-    params: ParamsBwd::FIELDS,
-    bindings: &[
-        input("x", Elem::Storage, STATE),
-        input("y", Elem::Storage, STATE),
-        input("gamma", Elem::F32, "[1]"),
-        input("frequencies", Elem::F32, "[1] or [C / 2]"),
-        input("dst_bar", Elem::Storage, STATE),
-        input("energy_bar", Elem::F32, "[samples]"),
-        output("x_bar", Elem::Storage, STATE),
-        output("y_bar", Elem::Storage, STATE),
-    ],
-    constants: &[],
-};
-
-/// Partial sums of the cotangents of gamma and the frequencies.
-pub static BACKWARD_SCALARS: Kernel = Kernel {
-    name: "sphere_step_bwd_scalars",
-    source: source!("sphere_step_bwd_scalars", "grid", "reduce", "sphere", "sphere_step", "sphere_step_bwd"),
-    params: ParamsScalars::FIELDS,
-    bindings: &[
-        input("x", Elem::Storage, STATE),
-        input("y", Elem::Storage, STATE),
-        input("gamma", Elem::F32, "[1]"),
-        input("frequencies", Elem::F32, "[1] or [C / 2]"),
-        input("dst_bar", Elem::Storage, STATE),
-        output("partial", Elem::F32, "[rows, tiles]"),
-    ],
-    constants: &[],
-};
+pub use contracts::{BACKWARD, BACKWARD_SCALARS, FORWARD, FORWARD_REG};
+#[cfg(feature = "gpu")]
+use contracts::{Params, ParamsBwd, ParamsScalars};
 
 /// Oscillators of one tile of the scalars' kernel, as in its shader.
 #[cfg(feature = "gpu")]
@@ -162,7 +83,7 @@ impl SphereStep {
     /// `Index`.
     pub fn new(shape: &[usize], options: &StepOptions) -> Result<SphereStep> {
         let at = oscillators("sphere_step", shape, options.axis, options.n)?;
-        if options.rotation.has_frequencies() && options.n % 2 != 0 {
+        if options.rotation.has_frequencies() && !options.n.is_multiple_of(2) {
             let wanted = "even with frequencies, which turn pairs of components";
             return Err(Error::argument(ErrorKind::Param, "sphere_step", "n", options.n, wanted));
         }
@@ -211,7 +132,7 @@ impl SphereStep {
     ) -> Result<(Tensor, Option<Tensor>)> {
         let at = &self.at;
         let pairs = if self.frequencies() > 0 { at.groups * at.n / 2 } else { 0 };
-        let per_group = if at.groups == 0 { 0 } else { at.count() / at.groups };
+        let per_group = at.count().checked_div(at.groups).unwrap_or(0);
         let (rows, tiles) = (at.groups + pairs, per_group.div_ceil(TILE));
         let partial = commands.empty(&[rows, tiles], DType::F32)?;
         let params = ParamsScalars {

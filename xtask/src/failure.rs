@@ -38,6 +38,11 @@ impl Failure {
         Failure { code: status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1), message: None }
     }
 
+    /// A check failed, and the output has said which.
+    pub fn silent() -> Failure {
+        Failure { code: 1, message: None }
+    }
+
     /// What to tell a person; nothing if that has been done.
     pub fn message(&self) -> Option<&str> {
         self.message.as_deref()

@@ -11,6 +11,7 @@ pub mod experiment;
 pub mod failure;
 pub mod inputs;
 pub mod new_kernel;
+pub mod node;
 pub mod output;
 pub mod pictures;
 pub mod profile;
@@ -18,6 +19,7 @@ pub mod progress;
 pub mod readme;
 pub mod root;
 pub mod shaders;
+pub mod test;
 pub mod translate;
 
 use std::process::ExitCode;
@@ -49,8 +51,12 @@ enum Command {
         #[command(subcommand)]
         action: shaders::Action,
     },
+    /// Second opinions on the kernels: Tint, a race detector, Dawn; needs Node
+    Node(node::Args),
     /// Writes the files and lines of a new op, to be filled in
     NewKernel(new_kernel::Args),
+    /// Everything that a change has to pass
+    Test(test::Args),
     /// Rewrites the table of kernels in the README
     Readme(readme::Args),
 }
@@ -63,7 +69,9 @@ pub fn main() -> ExitCode {
         Command::Conformance(args) => conformance::run(&args),
         Command::Profile(args) => profile::run(&args),
         Command::Shaders { action } => shaders::run(&action),
+        Command::Node(args) => node::run(&args),
         Command::NewKernel(args) => new_kernel::run(&args),
+        Command::Test(args) => test::run(&args),
         Command::Readme(args) => readme::run(&args),
     };
     match result {

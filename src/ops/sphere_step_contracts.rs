@@ -1,0 +1,87 @@
+//! Kernels of [`super::SphereStep`]: texts, parameters, bindings.
+
+use crate::kernel::{Binding, Constant, Elem, Kernel, Params as _, input, output, source};
+
+crate::params! {
+    /// Parameters of the forward kernels.
+    pub(super) struct Params {
+        pub(super) samples: u32, pub(super) per_sample: u32, pub(super) tiles: u32, pub(super) groups: u32, pub(super) n: u32, pub(super) inner: u32, pub(super) rotation: u32, pub(super) projection: u32,
+    }
+}
+
+crate::params! {
+    /// Parameters of the state's backward kernel.
+    pub(super) struct ParamsBwd {
+        pub(super) count: u32, pub(super) per_sample: u32, pub(super) groups: u32, pub(super) n: u32, pub(super) inner: u32, pub(super) rotation: u32, pub(super) projection: u32, pub(super) energy: u32,
+    }
+}
+
+crate::params! {
+    /// Parameters of the scalars' backward kernel.
+    pub(super) struct ParamsScalars {
+        pub(super) rows: u32, pub(super) tiles: u32, pub(super) per_group: u32, pub(super) groups: u32, pub(super) n: u32, pub(super) inner: u32, pub(super) rotation: u32, pub(super) projection: u32,
+    }
+}
+
+const STATE: &str = "[outer, n, inner]";
+
+/// Forward, any n.
+pub static FORWARD: Kernel = Kernel {
+    name: "sphere_step",
+    source: source!("sphere_step", "grid", "reduce", "sphere", "sphere_step"),
+    params: Params::FIELDS,
+    bindings: FORWARD_BINDINGS,
+    constants: &[],
+};
+
+/// Forward with the oscillator in registers: n is a constant of the text.
+pub static FORWARD_REG: Kernel = Kernel {
+    name: "sphere_step_reg",
+    source: source!("sphere_step_reg", "grid", "reduce", "sphere"),
+    params: Params::FIELDS,
+    bindings: FORWARD_BINDINGS,
+    constants: &[Constant { name: "N", values: &[2, 3, 4, 8, 16] }],
+};
+
+const FORWARD_BINDINGS: &[Binding] = &[
+    input("x", Elem::Storage, STATE),
+    input("y", Elem::Storage, STATE),
+    input("gamma", Elem::F32, "[1]"),
+    input("frequencies", Elem::F32, "[1] or [C / 2]"),
+    output("dst", Elem::Storage, STATE),
+    output("partial", Elem::F32, "[samples, tiles]"),
+];
+
+/// Cotangents of the state and the drive.
+pub static BACKWARD: Kernel = Kernel {
+    name: "sphere_step_bwd",
+    source: source!("sphere_step_bwd", "grid", "sphere", "sphere_step", "sphere_step_bwd"),
+    params: ParamsBwd::FIELDS,
+    bindings: &[
+        input("x", Elem::Storage, STATE),
+        input("y", Elem::Storage, STATE),
+        input("gamma", Elem::F32, "[1]"),
+        input("frequencies", Elem::F32, "[1] or [C / 2]"),
+        input("dst_bar", Elem::Storage, STATE),
+        input("energy_bar", Elem::F32, "[samples]"),
+        output("x_bar", Elem::Storage, STATE),
+        output("y_bar", Elem::Storage, STATE),
+    ],
+    constants: &[],
+};
+
+/// Partial sums of the cotangents of gamma and the frequencies.
+pub static BACKWARD_SCALARS: Kernel = Kernel {
+    name: "sphere_step_bwd_scalars",
+    source: source!("sphere_step_bwd_scalars", "grid", "reduce", "sphere", "sphere_step", "sphere_step_bwd"),
+    params: ParamsScalars::FIELDS,
+    bindings: &[
+        input("x", Elem::Storage, STATE),
+        input("y", Elem::Storage, STATE),
+        input("gamma", Elem::F32, "[1]"),
+        input("frequencies", Elem::F32, "[1] or [C / 2]"),
+        input("dst_bar", Elem::Storage, STATE),
+        output("partial", Elem::F32, "[rows, tiles]"),
+    ],
+    constants: &[],
+};

@@ -1,0 +1,299 @@
+//! One small launch of each kernel, spelled out: parameters, lengths, workgroups. What runs the same kernel on another
+//! stack needs them raw; the library makes them inside its ops.
+//!
+//! Everything is named and compared with the kernel's contract, so that a launch that no longer fits is an error.
+
+use kuramoto::kernel::{Access, Elem, Scalar};
+use kuramoto::{DType, Kernel};
+
+use crate::inputs::Numbers;
+
+/// A parameter's value.
+#[derive(Clone, Copy)]
+enum Value {
+    U(u32),
+    F(f32),
+}
+use Value::{F, U};
+
+/// A launch as written here.
+struct Entry {
+    kernel: &'static str,
+    constants: &'static [(&'static str, u32)],
+    params: &'static [(&'static str, Value)],
+    /// Elements of each binding.
+    lengths: &'static [(&'static str, usize)],
+    groups: u32,
+}
+
+/// A launch that fits its kernel.
+pub struct Launch {
+    /// The kernel.
+    pub kernel: &'static Kernel,
+    /// Its constants.
+    pub constants: Vec<(&'static str, u32)>,
+    /// The uniform's words.
+    pub params: Vec<u32>,
+    /// Bindings 1, 2, ….
+    pub buffers: Vec<Buffer>,
+    /// Workgroups.
+    pub groups: u32,
+}
+
+/// A storage buffer.
+pub struct Buffer {
+    /// The contents: bits of f32 or integers. All ones where the kernel writes.
+    pub words: Vec<u32>,
+    /// Whether the kernel writes it.
+    pub written: bool,
+    /// Whether the words are floats.
+    pub float: bool,
+}
+
+impl Launch {
+    /// The kernel and its constants.
+    pub fn name(&self) -> String {
+        let constants: String = self.constants.iter().map(|(name, value)| format!("-{name}{value}")).collect();
+        format!("{}{constants}", self.kernel.name)
+    }
+
+    /// The text, for f32.
+    pub fn text(&self) -> String {
+        self.kernel.text(DType::F32, &self.constants)
+    }
+
+    /// Whether invocations share memory.
+    pub fn has_workgroup_memory(&self) -> bool {
+        self.kernel.source.contains("var<workgroup>")
+    }
+}
+
+// A state of 2 samples, 2 oscillators of 4 components a position and 5 positions: samples 2, C 8, inner 5.
+const STATE: usize = 80;
+const STEP: &[(&str, Value)] = &[
+    ("samples", U(2)),
+    ("per_sample", U(10)),
+    ("tiles", U(1)),
+    ("groups", U(2)),
+    ("n", U(4)),
+    ("inner", U(5)),
+    ("rotation", U(3)),
+    ("projection", U(1)),
+];
+const STEP_LENGTHS: &[(&str, usize)] =
+    &[("x", STATE), ("y", STATE), ("gamma", 1), ("frequencies", 4), ("dst", STATE), ("partial", 2)];
+const CONV: &[(&str, Value)] =
+    &[("batch", U(2)), ("c_in", U(2)), ("c_out", U(3)), ("height", U(4)), ("width", U(5)), ("kh", U(3)), ("kw", U(3))];
+const NOISE: &[(&str, Value)] = &[
+    ("samples", U(2)),
+    ("run", U(70)),
+    ("seed_low", U(7)),
+    ("seed_high", U(1)),
+    ("first_sample", U(3)),
+    ("step", U(2)),
+    ("stream", U(1)),
+    ("distribution", U(1)),
+];
+const NORMALIZE: &[(&str, Value)] = &[("count", U(20)), ("n", U(4)), ("inner", U(5))];
+
+const ENTRIES: &[Entry] = &[
+    Entry {
+        kernel: "add",
+        constants: &[],
+        params: &[("len", U(130))],
+        lengths: &[("a", 130), ("b", 130), ("dst", 130)],
+        groups: 3,
+    },
+    Entry {
+        kernel: "axpy",
+        constants: &[],
+        params: &[("len", U(130)), ("alpha", F(0.3))],
+        lengths: &[("x", 130), ("y", 130), ("dst", 130)],
+        groups: 3,
+    },
+    Entry {
+        kernel: "scale",
+        constants: &[],
+        params: &[("len", U(130)), ("alpha", F(0.3))],
+        lengths: &[("x", 130), ("dst", 130)],
+        groups: 3,
+    },
+    Entry {
+        kernel: "fill",
+        constants: &[],
+        params: &[("len", U(130)), ("value", F(0.3))],
+        lengths: &[("dst", 130)],
+        groups: 3,
+    },
+    Entry { kernel: "noise", constants: &[], params: NOISE, lengths: &[("dst", 140)], groups: 3 },
+    Entry { kernel: "noise_bits", constants: &[], params: NOISE, lengths: &[("dst", 140)], groups: 3 },
+    Entry {
+        kernel: "couple_conv2d",
+        constants: &[],
+        params: CONV,
+        lengths: &[("x", 80), ("w", 54), ("bias", 3), ("dst", 120)],
+        groups: 2,
+    },
+    Entry {
+        kernel: "couple_conv2d_bwd_x",
+        constants: &[],
+        params: CONV,
+        lengths: &[("w", 54), ("dst_bar", 120), ("x_bar", 80)],
+        groups: 2,
+    },
+    Entry {
+        kernel: "couple_conv2d_bwd_w",
+        constants: &[],
+        params: CONV,
+        lengths: &[("x", 80), ("dst_bar", 120), ("w_bar", 54), ("bias_bar", 3)],
+        groups: 57,
+    },
+    Entry {
+        kernel: "dot",
+        constants: &[],
+        params: &[("len", U(1100))],
+        lengths: &[("a", 1100), ("b", 1100), ("partial", 2)],
+        groups: 2,
+    },
+    Entry {
+        kernel: "sum_rows",
+        constants: &[],
+        params: &[("rows", U(3)), ("len", U(70)), ("offset", U(5)), ("alpha", F(0.5))],
+        lengths: &[("src", 215), ("dst", 3)],
+        groups: 3,
+    },
+    Entry {
+        kernel: "energy",
+        constants: &[],
+        params: &[("samples", U(2)), ("run", U(1100)), ("tiles", U(2)), ("paper", U(1))],
+        lengths: &[("x", 2200), ("y", 2200), ("c", 2200), ("partial", 4)],
+        groups: 4,
+    },
+    Entry {
+        kernel: "sphere_normalize",
+        constants: &[],
+        params: NORMALIZE,
+        lengths: &[("x", STATE), ("dst", STATE)],
+        groups: 1,
+    },
+    Entry {
+        kernel: "sphere_normalize_bwd",
+        constants: &[],
+        params: NORMALIZE,
+        lengths: &[("x", STATE), ("dst_bar", STATE), ("x_bar", STATE)],
+        groups: 1,
+    },
+    Entry { kernel: "sphere_step", constants: &[], params: STEP, lengths: STEP_LENGTHS, groups: 2 },
+    Entry { kernel: "sphere_step_reg", constants: &[("N", 4)], params: STEP, lengths: STEP_LENGTHS, groups: 2 },
+    Entry {
+        kernel: "sphere_step_bwd",
+        constants: &[],
+        params: &[
+            ("count", U(20)),
+            ("per_sample", U(10)),
+            ("groups", U(2)),
+            ("n", U(4)),
+            ("inner", U(5)),
+            ("rotation", U(3)),
+            ("projection", U(1)),
+            ("energy", U(1)),
+        ],
+        lengths: &[
+            ("x", STATE),
+            ("y", STATE),
+            ("gamma", 1),
+            ("frequencies", 4),
+            ("dst_bar", STATE),
+            ("energy_bar", 2),
+            ("x_bar", STATE),
+            ("y_bar", STATE),
+        ],
+        groups: 1,
+    },
+    Entry {
+        kernel: "sphere_step_bwd_scalars",
+        constants: &[],
+        params: &[
+            ("rows", U(6)),
+            ("tiles", U(1)),
+            ("per_group", U(10)),
+            ("groups", U(2)),
+            ("n", U(4)),
+            ("inner", U(5)),
+            ("rotation", U(3)),
+            ("projection", U(1)),
+        ],
+        lengths: &[("x", STATE), ("y", STATE), ("gamma", 1), ("frequencies", 4), ("dst_bar", STATE), ("partial", 6)],
+        groups: 6,
+    },
+    Entry {
+        kernel: "check_finite",
+        constants: &[],
+        params: &[("len", U(200)), ("is_f16", U(0))],
+        lengths: &[("words", 200), ("result", 2)],
+        groups: 1,
+    },
+    Entry {
+        kernel: "check_unit",
+        constants: &[],
+        params: NORMALIZE,
+        lengths: &[("x", STATE), ("deviation", 64)],
+        groups: 1,
+    },
+];
+
+/// Every launch.
+///
+/// # Errors
+/// Which launch no longer fits its kernel.
+pub fn all() -> Result<Vec<Launch>, String> {
+    ENTRIES.iter().map(fit).collect()
+}
+
+fn fit(entry: &Entry) -> Result<Launch, String> {
+    let outdated = |what: &str| Err(format!("xtask/src/node/launches.rs: {}: {what}", entry.kernel));
+    let Some(kernel) = kuramoto::ops::kernels().into_iter().find(|k| k.name == entry.kernel) else {
+        return outdated("there is no such kernel");
+    };
+    let fits = kernel.params.len() == entry.params.len()
+        && kernel.params.iter().zip(entry.params).all(|(field, (name, value))| {
+            let scalar = matches!((field.ty, value), (Scalar::U32, U(_)) | (Scalar::F32, F(_)));
+            field.name == *name && scalar
+        });
+    if !fits {
+        return outdated("the parameters are not those of the kernel");
+    }
+    let names = kernel.bindings.iter().map(|b| b.name);
+    if !names.eq(entry.lengths.iter().map(|(name, _)| *name)) {
+        return outdated("the bindings are not those of the kernel");
+    }
+    if !kernel.constants.iter().map(|c| c.name).eq(entry.constants.iter().map(|(name, _)| *name)) {
+        return outdated("the constants are not those of the kernel");
+    }
+    let mut numbers = Numbers::new(1);
+    let buffers = kernel
+        .bindings
+        .iter()
+        .zip(entry.lengths)
+        .map(|(binding, (_, len))| {
+            let written = binding.access == Access::Write;
+            let float = binding.elem != Elem::U32;
+            let words =
+                if written { vec![u32::MAX; *len] } else { (0..*len).map(|_| numbers.signed().to_bits()).collect() };
+            Buffer { words, written, float }
+        })
+        .collect();
+    let params = entry.params.iter().map(|(_, value)| match value {
+        U(v) => *v,
+        F(v) => v.to_bits(),
+    });
+    Ok(Launch { kernel, constants: entry.constants.to_vec(), params: params.collect(), buffers, groups: entry.groups })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_launch_fits_its_kernel() {
+        super::all().unwrap();
+    }
+}
