@@ -11,7 +11,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ..Default::default()
     }))?;
     let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
-    let buffer = device.create_buffer(&wgpu::BufferDescriptor { label: None, size: 1024, usage, mapped_at_creation: false });
+    let buffer =
+        device.create_buffer(&wgpu::BufferDescriptor { label: None, size: 1024, usage, mapped_at_creation: false });
     let state: Vec<f32> = (0..64).map(|i| if i / 16 % 2 == 0 { 0.6 } else { 0.8 }).collect();
     queue.write_buffer(&buffer, 256, bytemuck::cast_slice(&state));
 

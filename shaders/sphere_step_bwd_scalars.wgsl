@@ -1,6 +1,6 @@
 // Partial sums of the cotangents of gamma and of the frequencies, over tiles of TILE oscillators of one group:
-//   gamma:        sum v_bar . (Omega x + P_x y)                   rows 0 .. groups - 1
-//   frequency p:  sum gamma (v_bar_2p x_2p+1 - v_bar_2p+1 x_2p)   rows groups .. groups + groups n / 2 - 1
+//   gamma_bar       = sum v_bar . (Omega x + P_x y)                   rows 0 .. groups - 1
+//   frequency_bar_p = sum gamma (v_bar_2p x_2p+1 - v_bar_2p+1 x_2p)   rows groups .. groups + groups n / 2 - 1
 // sum_rows adds the tiles; a frequency that several pairs share is the sum of their rows.
 //
 // One workgroup per (row, tile): each lane strides, then a tree of fixed shape.

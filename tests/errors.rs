@@ -556,8 +556,10 @@ fn call(c: &mut Commands, op: &str, tensors: &[Tensor]) -> Result<()> {
     }
 }
 
-/// Ops, their arguments and these arguments' extents.
-const ARGUMENTS: &[(&str, &[(&str, &[usize])])] = &[
+/// The arguments of an op and their extents.
+type Arguments = &'static [(&'static str, &'static [usize])];
+
+const ARGUMENTS: &[(&str, Arguments)] = &[
     ("add", &[("a", &[3]), ("b", &[3])]),
     ("axpy", &[("x", &[3]), ("y", &[3])]),
     ("scale", &[("x", &[3])]),

@@ -207,7 +207,17 @@ fn an_op_has_the_same_stem_everywhere() {
 #[test]
 fn there_is_no_hidden_state() {
     for source in sources() {
-        for banned in ["std::env", "option_env!", "static mut", "thread_local!", "OnceLock", "OnceCell", "LazyLock", "LazyCell", "lazy_static"] {
+        for banned in [
+            "std::env",
+            "option_env!",
+            "static mut",
+            "thread_local!",
+            "OnceLock",
+            "OnceCell",
+            "LazyLock",
+            "LazyCell",
+            "lazy_static",
+        ] {
             assert!(!source.shipped.contains(banned), "src/{} uses {banned}", source.path);
         }
         // The one compile-time path, of the shaders.
@@ -229,7 +239,9 @@ fn nothing_that_ships_panics_on_purpose() {
     let mut used = BTreeSet::new();
     for source in sources() {
         for (at, line) in source.shipped.lines().enumerate() {
-            for banned in [".unwrap()", ".expect(", "panic!(", "todo!(", "unimplemented!(", "unreachable!(", ".unwrap_err()"] {
+            for banned in
+                [".unwrap()", ".expect(", "panic!(", "todo!(", "unimplemented!(", "unreachable!(", ".unwrap_err()"]
+            {
                 // catch_panic! and the like are other words.
                 if !line.contains(banned) || line.contains(&format!("_{banned}")) {
                     continue;
@@ -246,17 +258,19 @@ fn nothing_that_ships_panics_on_purpose() {
 }
 
 /// Files past 400 lines, each with the reason why it is not two.
-const LONG: &[(&str, &str)] = &[
-    ("gpu/commands.rs", "one recording: dispatch, submission and readback share its fields"),
-    ("ops/sphere_step.rs", "one op: five kernels' contracts, two variants, forward and backward"),
-];
+const LONG: &[(&str, &str)] = &[];
 
 #[test]
 fn files_stay_short_enough_to_read() {
     let sources = sources();
     for source in &sources {
         let excused = LONG.iter().any(|(path, _)| *path == source.path);
-        assert!(source.lines <= 400 || excused, "src/{} has {} lines; split it or say why not", source.path, source.lines);
+        assert!(
+            source.lines <= 400 || excused,
+            "src/{} has {} lines; split it or say why not",
+            source.path,
+            source.lines
+        );
     }
     for (path, _) in LONG {
         assert!(sources.iter().any(|s| s.path == *path), "src/{path} is excused and does not exist");

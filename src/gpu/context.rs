@@ -199,6 +199,11 @@ impl Context {
         *lock(&self.0.timeout) = timeout;
     }
 
+    /// A copy: a guard in the arguments of a call that waits would stay locked meanwhile.
+    pub(crate) fn timeout(&self) -> Duration {
+        *lock(&self.0.timeout)
+    }
+
     /// The wgpu device.
     pub fn device(&self) -> &wgpu::Device {
         &self.0.device
@@ -321,9 +326,7 @@ impl Context {
     /// # Errors
     /// `Timeout` past [`Context::set_timeout`], `DeviceLost`.
     pub fn wait(&self) -> Result<()> {
-        // Read before the call: a guard in its arguments would stay locked while the device is waited for.
-        let timeout = *lock(&self.0.timeout);
-        self.poll(wgpu::PollType::Wait { submission_index: None, timeout: Some(timeout) })
+        self.poll(wgpu::PollType::Wait { submission_index: None, timeout: Some(self.timeout()) })
     }
 
     /// The only place that polls: wgpu panics here when a driver reports a real device loss.
@@ -332,7 +335,7 @@ impl Context {
         match catch_unwind(AssertUnwindSafe(|| self.0.device.poll(poll))) {
             Ok(Ok(_)) => {}
             Ok(Err(wgpu::PollError::Timeout)) => {
-                let waited = *lock(&self.0.timeout);
+                let waited = self.timeout();
                 self.0.latch.set(
                     ErrorKind::Timeout,
                     format!("the device did not finish within {waited:?}; make a new context"),

@@ -5,7 +5,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 
 use super::context::Context;
@@ -28,7 +28,7 @@ pub(crate) struct Pending {
     staging: wgpu::Buffer,
     bytes: u64,
     canary: [u8; CANARY as usize],
-    progress: Arc<Mutex<Progress>>,
+    progress: Arc<(Mutex<Progress>, Condvar)>,
 }
 
 impl Context {
@@ -51,11 +51,12 @@ impl Context {
 impl Pending {
     /// Asks for the mapping of `staging`, whose copy is submitted.
     pub(crate) fn new(context: &Context, staging: wgpu::Buffer, bytes: u64, canary: [u8; CANARY as usize]) -> Pending {
-        let progress = Arc::new(Mutex::new(Progress::default()));
+        let progress = Arc::new((Mutex::new(Progress::default()), Condvar::new()));
         let shared = progress.clone();
         staging.map_async(wgpu::MapMode::Read, .., move |result| {
-            let mut progress = lock(&shared);
+            let mut progress = lock(&shared.0);
             progress.result = Some(result);
+            shared.1.notify_all();
             if let Some(waker) = progress.waker.take() {
                 waker.wake();
             }
@@ -66,7 +67,14 @@ impl Pending {
     /// Waits for the device and returns the bytes.
     pub(crate) fn wait(self) -> Result<Vec<u8>> {
         self.context.wait()?;
-        let result = lock(&self.progress).result.take();
+        // The device is done, but another thread that polls it may be the one to run our callback, and not be there yet.
+        let (progress, answered) = &*self.progress;
+        let result = answered
+            .wait_timeout_while(lock(progress), self.context.timeout(), |progress| progress.result.is_none())
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+            .result
+            .take();
         match result {
             Some(result) => self.bytes(result),
             None => Err(Error::new(ErrorKind::DeviceLost, "read: the device finished without answering the copy")),
@@ -120,7 +128,7 @@ impl Future for Read {
         if let Err(e) = pending.context.poll_once() {
             return Poll::Ready(Err(e));
         }
-        let mut progress = lock(&pending.progress);
+        let mut progress = lock(&pending.progress.0);
         match progress.result.take() {
             None => {
                 progress.waker = Some(cx.waker().clone());

@@ -4,19 +4,10 @@ use super::spec::{Case, Fill, Op, OpSpec, Port};
 use crate::cpu::{Real, cast as cpu};
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
-use crate::gpu::{Commands, Tensor, Work, read, write};
-use crate::kernel::{DType, Elem, Kernel, Params, input, output, source};
-use crate::tape::accumulate::{Length, WIDEN};
+use crate::gpu::{Commands, Tensor};
+use crate::kernel::DType;
+use crate::tape::accumulate::{NARROW, WIDEN};
 use crate::tape::{Tape, Var};
-
-/// From f32 to storage; `WIDEN` is the other direction.
-pub static NARROW: Kernel = Kernel {
-    name: "cast_bwd",
-    source: source!("cast_bwd", "grid"),
-    params: Length::FIELDS,
-    bindings: &[input("x", Elem::F32, "[len]"), output("dst", Elem::Storage, "[len]")],
-    constants: &[],
-};
 
 /// A change of storage type.
 #[derive(Clone, Debug)]
@@ -54,10 +45,7 @@ fn convert(commands: &mut Commands, x: &Tensor, to: DType) -> Result<Tensor> {
     if to == DType::F32 {
         return crate::tape::accumulate::widen(commands, x);
     }
-    let dst = commands.empty(x.shape(), to)?;
-    let params = Length { len: x.len() as u32 };
-    commands.dispatch(&NARROW, to, &[], &params, &[read(x), write(&dst)], Work::invocations(x.len()))?;
-    Ok(dst)
+    crate::tape::accumulate::narrow(commands, x, to)
 }
 
 impl Op for Cast {

@@ -24,8 +24,8 @@ pub struct Var {
     tape: usize,
 }
 
-/// Maps the cotangents of a call's outputs (absent where nothing depends on the output) to those of its inputs, in
-/// order. `needs` says which inputs want one; others may be `None`.
+/// Maps the cotangents of a call's outputs (in the outputs' types, absent where nothing depends on the output) to those
+/// of its inputs, in order, which may be f32 for an input in f16. `needs` says which inputs want one; others may be `None`.
 pub type Rule = Box<dyn Fn(&mut Backend, &[Option<Value>], &[bool]) -> Result<Vec<Option<Value>>>>;
 
 struct Node {
@@ -231,10 +231,15 @@ impl Tape {
             if got != wanted {
                 return Err(Error::argument(ErrorKind::Shape, "vjp", "cotangent", got, wanted));
             }
-            accumulate::into(&mut self.backend, &mut cotangents[var.index], cotangent.clone())?;
+            accumulate::into(&mut self.backend, &mut cotangents[var.index], cotangent.clone(), &wanted)?;
         }
         for record in self.records.iter().rev() {
-            let incoming: Vec<Option<Value>> = record.outputs.clone().map(|i| cotangents[i].take()).collect();
+            let mut incoming = Vec::with_capacity(record.outputs.len());
+            for i in record.outputs.clone() {
+                let dtype = self.nodes[i].value.spec().dtype;
+                let cotangent = cotangents[i].take();
+                incoming.push(cotangent.map(|c| accumulate::like(&mut self.backend, c, dtype)).transpose()?);
+            }
             if incoming.iter().all(Option::is_none) {
                 continue;
             }
@@ -242,7 +247,8 @@ impl Tape {
             let outgoing = (record.rule)(&mut self.backend, &incoming, &needs)?;
             for ((parent, need), cotangent) in record.parents.iter().zip(&needs).zip(outgoing) {
                 if let (true, Some(cotangent)) = (need, cotangent) {
-                    accumulate::into(&mut self.backend, &mut cotangents[*parent], cotangent)?;
+                    let spec = self.nodes[*parent].value.spec();
+                    accumulate::into(&mut self.backend, &mut cotangents[*parent], cotangent, &spec)?;
                 }
             }
         }

@@ -1,4 +1,4 @@
-// wgsl_reflect's race detector, with four of its blind spots removed.
+// wgsl_reflect's race detector, with five of its blind spots removed.
 //
 // The detector interprets all invocations of a workgroup side by side and looks
 // between barriers for unordered accesses to the same bytes. As it stands it
@@ -7,14 +7,18 @@
 //   - does not watch workgroup variables that are plain scalars or vectors;
 //   - takes workgroupUniformLoad for neither a load nor a barrier;
 //   - walks past a barrier that is the first statement of a block, since it
-//     enters a block and runs its first statement in one step.
+//     enters a block and runs its first statement in one step;
+//   - keeps what a function returned at the call in the syntax tree, where the
+//     next invocation to come along finds it and takes it for its own.
 // What stays out of its reach: races between workgroups, always, and what
 // `unsupported` lists, which counts as an error. Its false alarms: arrays in
 // var<private>, which it shares among the invocations, and accesses to single
 // components of one vector, which it takes for accesses to the whole vector.
 
 import {
+  CallExpr,
   MemoryTracker,
+  WgslDebug,
   WorkgroupScheduler,
   detectRaces,
 } from 'wgsl_reflect/wgsl_reflect.module.js';
@@ -31,6 +35,24 @@ const { record } = MemoryTracker.prototype;
 MemoryTracker.prototype.record = function (...access) {
   return record.apply(current ?? this, access);
 };
+
+// What a call returned belongs to the invocation that made it.
+const returned = new WeakMap();
+let invocation = null;
+const { stepStack } = WgslDebug.prototype;
+WgslDebug.prototype.stepStack = function (stack, ...rest) {
+  invocation = stack;
+  if (!returned.has(stack)) returned.set(stack, new WeakMap());
+  return stepStack.call(this, stack, ...rest);
+};
+Object.defineProperty(CallExpr.prototype, 'cachedReturnValue', {
+  get() {
+    return returned.get(invocation)?.get(this) ?? null;
+  },
+  set(value) {
+    returned.get(invocation)?.set(this, value);
+  },
+});
 
 const SCALAR_VAR =
   /var\s*<\s*workgroup\s*>\s*(\w+)\s*:\s*((?:[fiu]32|bool)|vec[234](?:[fiu]|\s*<\s*[fiu]32\s*>))\s*;/g;

@@ -67,7 +67,8 @@ fn main(@builtin(local_invocation_index) l: u32,
 
 // One control for each blind spot that lockstep.mjs removes: a race in the second
 // workgroup only, with barriers that open their blocks; in a scalar; around a
-// workgroupUniformLoad, in place of a barrier as well as beside one.
+// workgroupUniformLoad, in place of a barrier as well as beside one; an index that
+// a function returns, which is racy only where the function makes it so.
 const LATER = `
 @group(0) @binding(0) var<storage, read_write> y: array<u32>;
 var<workgroup> tile: array<u32, 8>;
@@ -106,6 +107,18 @@ fn main(@builtin(local_invocation_index) l: u32) {
   }
 }`;
 
+const CALL = `
+@group(0) @binding(0) var<storage, read_write> y: array<u32>;
+var<workgroup> tile: array<u32, 8>;
+fn place(l: u32) -> u32 { return l / 1u; }
+@compute @workgroup_size(8)
+fn main(@builtin(local_invocation_index) l: u32) {
+  let at = place(l);
+  tile[at] = l;
+  workgroupBarrier(); // 1
+  y[l] = tile[7u - l];
+}`;
+
 const without = (code, mark) => {
   const line = `workgroupBarrier(); // ${mark}`;
   if (!code.includes(line)) throw new Error(`no barrier marked ${mark}`);
@@ -137,6 +150,8 @@ const CONTROLS = [
   small('shared scalar without its barrier', without(SCALAR, 1), true),
   small('workgroupUniformLoad', UNIFORM, false),
   small('workgroupUniformLoad, loop without a barrier', without(UNIFORM, 1), true),
+  small('index from a function', CALL, false),
+  small('index from a function that gives it to two', CALL.replace('l / 1u', 'l / 2u'), true),
 ];
 
 function selfTest() {
