@@ -1,5 +1,7 @@
 //! Every op, variant, storage type and case on this machine's adapter.
 
+#![cfg(feature = "gpu")]
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 

@@ -1076,3 +1076,35 @@ fn a_device_that_does_not_finish_in_time_is_given_up_and_dropping_it_does_not_ha
     println!("{DONE}");
     Ok(())
 }
+
+/// Mesa's software driver before 25 ends every loop of an invocation after 65535 rounds, silently: a longer reduction
+/// is refused there and exact elsewhere.
+#[test]
+fn a_reduction_past_the_loop_limit_of_a_driver_is_refused_or_right() {
+    let context = device();
+    let (height, width) = (2049, 2048);
+    let shape = [1, 1, height, width];
+    let pixels = height * width;
+    let mut tape = Tape::new(&context);
+    let ones = tape.upload(&vec![1.0f32; pixels], &shape, DType::F32).unwrap();
+    let weight = tape.upload(&[1.0f32], &[1, 1, 1, 1], DType::F32).unwrap();
+    let bias = tape.upload(&[0.0f32], &[1], DType::F32).unwrap();
+    let (x, w, b) = (tape.constant(ones.clone()), tape.leaf(weight), tape.leaf(bias));
+    let y = tape.couple_conv2d(x, w, b).unwrap();
+    let info = context.info();
+    let old = ["Mesa 20.", "Mesa 21.", "Mesa 22.", "Mesa 23.", "Mesa 24."];
+    let limited = info.driver == "llvmpipe" && old.iter().any(|version| info.driver_info.starts_with(version));
+    match tape.vjp(&[(y, ones)]) {
+        Err(error) => {
+            assert!(limited, "{error}");
+            assert_eq!(error.kind(), ErrorKind::Limit);
+            assert!(error.to_string().contains("silently stops after 65535"), "{error}");
+        }
+        Ok(gradients) => {
+            assert!(!limited);
+            for var in [w, b] {
+                assert_eq!(gradients.read(&mut tape, var).unwrap(), [pixels as f64]);
+            }
+        }
+    }
+}

@@ -1,6 +1,8 @@
 //! The tester, tested: broken kernels and broken references that the conformance runner must reject, each by a gate
 //! that is named here. A gate that never fails proves nothing.
 
+#![cfg(feature = "gpu")]
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use kuramoto::conformance::{Options, Outcome, Report, run_ops};
@@ -259,7 +261,8 @@ fn tampered(how: Tamper, spec: &OpSpec, label: &str) -> Vec<Case> {
 #[test]
 fn every_gate_is_alive() {
     let context = Context::new().expect("an adapter");
-    let tables: [(fn() -> Vec<Case>, &str); 4] = [
+    type Table = fn() -> Vec<Case>;
+    let tables: [(Table, &str); 4] = [
         (|| tampered(Tamper::Value, &ops::add::SPEC, "[65]"), "dst"),
         (|| tampered(Tamper::Gradients, &ops::dot::SPEC, "[65]"), "a_bar"),
         (|| tampered(Tamper::Repeat, &ops::add::SPEC, "[65]"), "repeat"),

@@ -3,7 +3,9 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use common::{device, host_device, numbers, sibling, unit};
 use kuramoto::kernel::{Elem, Kernel, Params as _, input, output};
@@ -272,6 +274,44 @@ fn eight_threads_of_fifty_dispatches_and_reads_are_all_right() {
                 }
             });
         }
+    });
+}
+
+#[test]
+fn a_host_that_polls_the_device_from_its_own_threads_takes_no_answer_away() {
+    let host = Host::new();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    host.device.poll(wgpu::PollType::Poll).expect("the device is there");
+                }
+            });
+        }
+        let data = numbers(1, 64);
+        let x = Tensor::from_slice(&host.context, &data, &[64], DType::F32).unwrap();
+        let staging = host.device.create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size: BYTES,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let wrong = (0..30).find(|_| {
+            // The thread that wgpu calls back on runs all callbacks that are due: a slow one of the host's comes first, and
+            // our read finds the device finished long before its own.
+            let mut encoder = host.encoder();
+            encoder.clear_buffer(&staging, 0, None);
+            host.queue.submit([encoder.finish()]);
+            staging.map_async(wgpu::MapMode::Read, .., |_| thread::sleep(Duration::from_millis(20)));
+            let got = host.context.commands().read(&x);
+            host.device.poll(wgpu::PollType::wait_indefinitely()).expect("the device is there");
+            thread::sleep(Duration::from_millis(25));
+            staging.unmap();
+            !got.is_ok_and(|got| got == data)
+        });
+        done.store(true, Ordering::Relaxed);
+        assert_eq!(wrong, None, "a read failed or returned something else");
     });
 }
 

@@ -33,19 +33,26 @@ pub fn write(tensor: &Tensor) -> Bind<'_> {
 /// How much a dispatch runs.
 #[derive(Clone, Copy, Debug)]
 pub struct Work {
-    groups: u64,
+    pub(super) groups: u64,
+    pub(super) rounds: u64,
     flops: u64,
 }
 
 impl Work {
     /// At least `n` invocations, in workgroups of [`WORKGROUP`].
     pub fn invocations(n: usize) -> Work {
-        Work { groups: (n as u64).div_ceil(WORKGROUP.into()), flops: 0 }
+        Work { groups: (n as u64).div_ceil(WORKGROUP.into()), rounds: 0, flops: 0 }
     }
 
     /// Exactly `n` workgroups.
     pub fn workgroups(n: usize) -> Work {
-        Work { groups: n as u64, flops: 0 }
+        Work { groups: n as u64, rounds: 0, flops: 0 }
+    }
+
+    /// States how many loop rounds one invocation makes, all its loops together, where that grows with a tensor's
+    /// extents. Mesa's software driver before 25 silently ends every loop of an invocation after 65535 rounds.
+    pub fn rounds(self, rounds: usize) -> Work {
+        Work { rounds: rounds as u64, ..self }
     }
 
     /// States the floating-point operations of the dispatch, for [`Context::profile`].
@@ -162,7 +169,7 @@ impl Commands {
     ) -> Result<()> {
         self.context.alive()?;
         self.check(kernel, dtype, P::FIELDS, binds)?;
-        let (columns, rows) = self.grid(kernel, work.groups)?;
+        let (columns, rows) = self.grid(kernel, work)?;
         if work.groups == 0 {
             return Ok(());
         }

@@ -27,6 +27,8 @@ pub(crate) struct Inner {
     pub(crate) info: wgpu::AdapterInfo,
     pub(crate) limits: wgpu::Limits,
     pub(crate) features: wgpu::Features,
+    /// Loop rounds after which the driver stops an invocation without a word.
+    pub(crate) loop_limit: Option<u64>,
     pub(crate) latch: Latch,
     pub(crate) pipelines: Pipelines,
     pub(crate) bind_groups: BindGroups,
@@ -140,6 +142,7 @@ impl Context {
         guarded: Option<Mutex<Vec<Guarded>>>,
     ) -> Context {
         Context(Arc::new(Inner {
+            loop_limit: loop_limit(&info),
             limits: device.limits(),
             features: device.features(),
             device,
@@ -354,6 +357,14 @@ impl std::fmt::Debug for Context {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Context({}, {})", self.0.info.name, self.0.info.driver_info)
     }
+}
+
+/// Mesa's software driver counts the rounds of all loops of an invocation and leaves at 65535; measured on 22.3.6, gone
+/// in 25.0.7. Versions between were not measured and count as affected.
+fn loop_limit(info: &wgpu::AdapterInfo) -> Option<u64> {
+    let version = info.driver_info.strip_prefix("Mesa ")?;
+    let major: u32 = version.split('.').next()?.parse().ok()?;
+    (info.driver == "llvmpipe" && major < 25).then_some(65_535)
 }
 
 fn instance() -> wgpu::Instance {

@@ -1,6 +1,6 @@
 //! What is checked before a dispatch is recorded: wgpu would answer most of it with a panic.
 
-use super::commands::{Bind, Commands};
+use super::commands::{Bind, Commands, Work};
 use super::tensor::f16_missing;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::{Access, DType, Elem, Field, Kernel, WORKGROUP};
@@ -65,8 +65,18 @@ impl Commands {
         Ok(())
     }
 
-    /// Folds `groups` workgroups into columns and rows.
-    pub(super) fn grid(&self, kernel: &Kernel, groups: u64) -> Result<(u32, u32)> {
+    /// Folds the workgroups into columns and rows.
+    pub(super) fn grid(&self, kernel: &Kernel, work: Work) -> Result<(u32, u32)> {
+        let groups = work.groups;
+        if let Some(limit) = self.context.0.loop_limit.filter(|limit| work.rounds > *limit) {
+            let message = format!(
+                "{}: {} loop rounds an invocation, {} silently stops after {limit}; use a newer driver",
+                kernel.name,
+                work.rounds,
+                self.context.info().driver_info
+            );
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
         let most = u64::from(self.context.0.limits.max_compute_workgroups_per_dimension);
         let columns = groups.min(most).max(1);
         let rows = groups.div_ceil(columns).max(1);

@@ -42,6 +42,8 @@ mod device {
     use crate::kernel::{DType, WORKGROUP};
     use crate::ops::spec::Op;
 
+    const LANES: usize = WORKGROUP as usize;
+
     /// Refuses non-finite inputs and states off the sphere, in a checked context.
     pub(in crate::ops) fn inputs<O: Op>(commands: &mut Commands, op: &O, inputs: &[&Tensor]) -> Result<()> {
         if !commands.context().is_checked() {
@@ -65,7 +67,8 @@ mod device {
         let result = commands.empty(&[2], DType::U32)?;
         let params = Finite { len: tensor.len() as u32, is_f16: u32::from(tensor.dtype() == DType::F16) };
         let binds = [read(tensor), write(&result)];
-        commands.dispatch(&CHECK_FINITE, DType::F32, &[], &params, &binds, Work::workgroups(1))?;
+        let work = Work::workgroups(1).rounds(tensor.len().div_ceil(LANES) + 8);
+        commands.dispatch(&CHECK_FINITE, DType::F32, &[], &params, &binds, work)?;
         match commands.read_u32(&result)?.as_slice() {
             [0, _] => Ok(()),
             [count, first] => {
@@ -92,7 +95,8 @@ mod device {
         let deviation = commands.empty(&[WORKGROUP as usize], DType::F32)?;
         let params = Unit { count: at.count() as u32, n: at.n as u32, inner: at.inner as u32 };
         let binds = [read(tensor), write(&deviation)];
-        commands.dispatch(&CHECK_UNIT, tensor.dtype(), &[], &params, &binds, Work::workgroups(1))?;
+        let work = Work::workgroups(1).rounds(at.count().div_ceil(LANES) * (at.n + 1));
+        commands.dispatch(&CHECK_UNIT, tensor.dtype(), &[], &params, &binds, work)?;
         let largest = commands.read(&deviation)?.into_iter().fold(0.0, f32::max);
         let allowed = tolerance(tensor.dtype());
         if largest <= allowed {

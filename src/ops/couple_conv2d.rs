@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
 use crate::gpu::{Commands, Tensor, Work, read, write};
 #[cfg(feature = "gpu")]
-use crate::kernel::DType;
+use crate::kernel::{DType, WORKGROUP};
 use crate::kernel::{Elem, Kernel, Params as _, input, output, source};
 use crate::tape::{Tape, Var};
 
@@ -97,6 +97,12 @@ impl CoupleConv2d {
         Params { batch, c_in, c_out, height, width, kh, kw }
     }
 
+    /// Loop rounds of one invocation that sums over `channels` and the kernel's taps.
+    #[cfg(feature = "gpu")]
+    fn rounds(&self, channels: usize) -> usize {
+        channels * (1 + self.extents.kh * (1 + self.extents.kw))
+    }
+
     /// Floating-point operations of one pass: a multiplication and an addition per tap.
     #[cfg(feature = "gpu")]
     fn flops(&self) -> usize {
@@ -129,7 +135,7 @@ impl Op for CoupleConv2d {
     fn forward(&self, commands: &mut Commands, inputs: &[&Tensor], dtype: DType) -> Result<Vec<Tensor>> {
         let dst = commands.empty(&self.shapes().2, dtype)?;
         let binds = [read(inputs[0]), read(inputs[1]), read(inputs[2]), write(&dst)];
-        let work = Work::invocations(dst.len()).flops(self.flops());
+        let work = Work::invocations(dst.len()).rounds(self.rounds(self.extents.c_in)).flops(self.flops());
         commands.dispatch(&FORWARD, dtype, &[], &self.params(), &binds, work)?;
         Ok(vec![dst])
     }
@@ -148,7 +154,7 @@ impl Op for CoupleConv2d {
         if needs[0] {
             let x_bar = commands.empty(&x_shape, dtype)?;
             let binds = [read(inputs[1]), read(g), write(&x_bar)];
-            let work = Work::invocations(x_bar.len()).flops(self.flops());
+            let work = Work::invocations(x_bar.len()).rounds(self.rounds(self.extents.c_out)).flops(self.flops());
             commands.dispatch(&BACKWARD_X, dtype, &[], &self.params(), &binds, work)?;
             all[0] = Some(x_bar);
         }
@@ -156,7 +162,10 @@ impl Op for CoupleConv2d {
             let w_bar = commands.empty(&w_shape, DType::F32)?;
             let bias_bar = commands.empty(&[self.extents.c_out], DType::F32)?;
             let binds = [read(inputs[0]), read(g), write(&w_bar), write(&bias_bar)];
-            let work = Work::workgroups(w_bar.len() + bias_bar.len()).flops(self.flops() + g.len());
+            let pixels = self.extents.batch * self.extents.height * self.extents.width;
+            let work = Work::workgroups(w_bar.len() + bias_bar.len())
+                .rounds(pixels.div_ceil(WORKGROUP as usize) + 8)
+                .flops(self.flops() + g.len());
             commands.dispatch(&BACKWARD_W, dtype, &[], &self.params(), &binds, work)?;
             all[1] = Some(w_bar);
             all[2] = Some(bias_bar);

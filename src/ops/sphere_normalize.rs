@@ -80,7 +80,7 @@ impl Op for SphereNormalize {
     fn forward(&self, commands: &mut Commands, inputs: &[&Tensor], dtype: DType) -> Result<Vec<Tensor>> {
         let x = inputs[0];
         let dst = commands.empty(x.shape(), dtype)?;
-        let work = Work::invocations(self.at.count()).flops(5 * x.len());
+        let work = Work::invocations(self.at.count()).rounds(3 * self.at.n).flops(5 * x.len());
         commands.dispatch(&FORWARD, dtype, &[], &self.params(), &[read(x), write(&dst)], work)?;
         Ok(vec![dst])
     }
@@ -96,7 +96,7 @@ impl Op for SphereNormalize {
         let Some(g) = cotangents[0] else { return Ok(vec![None]) };
         let x = inputs[0];
         let x_bar = commands.empty(x.shape(), dtype)?;
-        let work = Work::invocations(self.at.count()).flops(9 * x.len());
+        let work = Work::invocations(self.at.count()).rounds(4 * self.at.n).flops(9 * x.len());
         commands.dispatch(&BACKWARD, dtype, &[], &self.params(), &[read(x), read(g), write(&x_bar)], work)?;
         Ok(vec![Some(x_bar)])
     }

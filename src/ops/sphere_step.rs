@@ -148,7 +148,9 @@ impl SphereStep {
         let [x, y, gamma] = [inputs[0], inputs[1], inputs[2]];
         let w = Self::frequencies_of(inputs);
         let binds = [read(x), read(y), read(gamma), read(w), read(dst_bar), write(&partial)];
-        let work = Work::workgroups(rows * tiles).flops(10 * x.len());
+        // A lane visits TILE / WG oscillators, and each passes over its components five times.
+        let rounds = TILE / WORKGROUP as usize * (5 * at.n + 1) + 8;
+        let work = Work::workgroups(rows * tiles).rounds(rounds).flops(10 * x.len());
         commands.dispatch(&BACKWARD_SCALARS, dtype, &[], &params, &binds, work)?;
         let sum = super::sum_rows::sum_rows;
         let gamma_bar = sum(commands, &partial, 0, at.groups * tiles, &[1])?;
@@ -209,7 +211,7 @@ impl Op for SphereStep {
         let [x, y, gamma] = [inputs[0], inputs[1], inputs[2]];
         let w = Self::frequencies_of(inputs);
         let binds = [read(x), read(y), read(gamma), read(w), write(&dst), write(&partial)];
-        let work = Work::workgroups(at.samples * tiles).flops(13 * x.len());
+        let work = Work::workgroups(at.samples * tiles).rounds(4 * at.n + 8).flops(13 * x.len());
         match self.variant {
             Variant::Plain => commands.dispatch(&FORWARD, dtype, &[], &params, &binds, work)?,
             Variant::Registers => {
@@ -252,7 +254,7 @@ impl Op for SphereStep {
             energy: cotangents[1].is_some().into(),
         };
         let binds = [read(x), read(y), read(gamma), read(w), read(g), read(energy_bar), write(&x_bar), write(&y_bar)];
-        let work = Work::invocations(at.count()).flops(34 * x.len());
+        let work = Work::invocations(at.count()).rounds(6 * at.n).flops(34 * x.len());
         commands.dispatch(&BACKWARD, dtype, &[], &params, &binds, work)?;
         let mut all = vec![None; needs.len()];
         if needs[2] || needs.get(3).copied().unwrap_or(false) {

@@ -5,13 +5,16 @@ use crate::error::Result;
 #[cfg(feature = "gpu")]
 use crate::gpu::{Commands, Tensor, Work, read, write};
 #[cfg(feature = "gpu")]
-use crate::kernel::DType;
+use crate::kernel::{DType, WORKGROUP};
 use crate::kernel::{Elem, Kernel, Params as _, input, output, source};
 
 crate::params! {
     /// Parameters of the kernel.
     struct Params { rows: u32, len: u32, offset: u32, alpha: f32 }
 }
+
+#[cfg(feature = "gpu")]
+const LANES: usize = WORKGROUP as usize;
 
 /// Sums of consecutive runs of f32.
 pub(super) static KERNEL: Kernel = Kernel {
@@ -33,7 +36,7 @@ pub(super) fn sum_rows(
 ) -> Result<Tensor> {
     let dst = commands.empty(shape, DType::F32)?;
     let params = Params { rows: dst.len() as u32, len: len as u32, offset: offset as u32, alpha: 1.0 };
-    let work = Work::workgroups(dst.len()).flops(dst.len() * len);
+    let work = Work::workgroups(dst.len()).rounds(len.div_ceil(LANES) + 8).flops(dst.len() * len);
     commands.dispatch(&KERNEL, DType::F32, &[], &params, &[read(src), write(&dst)], work)?;
     Ok(dst)
 }

@@ -77,6 +77,7 @@ fn add(backend: &mut Backend, a: &Value, b: &Value) -> Result<Value> {
 
 /// The cotangent in the type of its value: what ops compute in f32, because it is the gradient of a parameter, arrives
 /// at an op that made the parameter in f16.
+#[cfg_attr(not(feature = "gpu"), allow(unused_variables))]
 pub(super) fn like(backend: &mut Backend, cotangent: Value, dtype: DType) -> Result<Value> {
     match backend {
         #[cfg(feature = "gpu")]

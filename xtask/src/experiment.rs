@@ -61,7 +61,7 @@ impl Default for Settings {
 impl Settings {
     /// Refuses, in one line, what is no model.
     pub fn check(&self) -> std::result::Result<(), String> {
-        if self.kernel % 2 == 0 {
+        if self.kernel.is_multiple_of(2) {
             return Err(format!("kernel is {}, expected odd, so that it has a centre", self.kernel));
         }
         if self.n < 2 {
@@ -75,7 +75,7 @@ impl Settings {
         if !self.gamma.is_finite() || self.gamma <= 0.0 {
             return Err(format!("gamma is {}, expected a number above 0", self.gamma));
         }
-        if self.omega > 0.0 && self.n % 2 != 0 {
+        if self.omega > 0.0 && !self.n.is_multiple_of(2) {
             return Err(format!("n is {}, expected even with omega, which turns pairs of components", self.n));
         }
         // Products that the library forms must not overflow before it compares them with the device's limits.

@@ -17,7 +17,7 @@ pub fn line(text: fmt::Arguments) {
     }
 }
 
-/// [`line`] with the arguments of `println!`.
+/// [`line()`](crate::output::line) with the arguments of `println!`.
 #[macro_export]
 macro_rules! say {
     ($($arg:tt)*) => { $crate::output::line(format_args!($($arg)*)) };
