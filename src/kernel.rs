@@ -125,7 +125,7 @@ pub struct Constant {
 pub struct Kernel {
     /// The stem of `shaders/<name>.wgsl`.
     pub name: &'static str,
-    /// Library fragments and the kernel's file; see [`source!`](crate::source).
+    /// Library fragments of `shaders/lib/`, then the kernel's file.
     pub source: &'static str,
     /// Members of the uniform at binding 0.
     pub params: &'static [Field],

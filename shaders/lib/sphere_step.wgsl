@@ -18,15 +18,11 @@ fn frequency(i: u32, k: u32) -> f32 {
 
 // (Omega x)_k of oscillator i: w x_2p+1 for k = 2p, -w x_2p for k = 2p + 1.
 fn turned(i: u32, base: u32, k: u32) -> f32 {
-    switch params.rotation {
-        case ROTATION_NONE: { return 0.0; }
-        case ROTATION_IDENTITY: { return f32(x[base + k * params.inner]); }
-        default: {
-            let w = frequency(i, k);
-            let partner = f32(x[base + (k ^ 1u) * params.inner]);
-            return select(-w, w, k % 2u == 0u) * partner;
-        }
-    }
+    if params.rotation == ROTATION_NONE { return 0.0; }
+    if params.rotation == ROTATION_IDENTITY { return f32(x[base + k * params.inner]); }
+    let w = frequency(i, k);
+    let partner = f32(x[base + (k ^ 1u) * params.inner]);
+    return select(-w, w, k % 2u == 0u) * partner;
 }
 
 // x . y of the oscillator at base.

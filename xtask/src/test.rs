@@ -24,6 +24,7 @@ pub struct Args {
 
 /// One command line.
 struct Step {
+    program: String,
     arguments: Vec<String>,
     variables: Vec<(&'static str, &'static str)>,
     needs_device: bool,
@@ -32,7 +33,7 @@ struct Step {
 /// A `cargo` command.
 fn cargo(line: &str) -> Step {
     let arguments = line.split(' ').map(str::to_owned).collect();
-    Step { arguments, variables: vec![], needs_device: false }
+    Step { program: "cargo".into(), arguments, variables: vec![], needs_device: false }
 }
 
 impl Step {
@@ -47,7 +48,7 @@ impl Step {
 
     fn name(&self) -> String {
         let variables: String = self.variables.iter().map(|(name, value)| format!("{name}='{value}' ")).collect();
-        format!("{variables}cargo {}", self.arguments.join(" "))
+        format!("{variables}{} {}", self.program, self.arguments.join(" ")).trim_end().to_owned()
     }
 }
 
@@ -97,7 +98,7 @@ pub fn run(args: &Args) -> Result {
 }
 
 fn execute(step: &Step, adapter: &AdapterArgs) -> bool {
-    let mut command = Command::new("cargo");
+    let mut command = Command::new(&step.program);
     command.args(&step.arguments).envs(step.variables.iter().copied()).current_dir(root::root());
     // What cargo told us about this package is not about those that the step runs.
     command.env_remove("CARGO_MANIFEST_DIR");
@@ -107,7 +108,7 @@ fn execute(step: &Step, adapter: &AdapterArgs) -> bool {
     match command.status() {
         Ok(status) => status.success(),
         Err(why) => {
-            say!("cargo cannot be run: {why}");
+            say!("{} cannot be run: {why}", step.program);
             false
         }
     }
@@ -140,13 +141,16 @@ fn steps(full: bool, device: bool) -> Vec<Step> {
     steps.push(cargo(&format!("{conformance} --json target/conformance.json")).on_device());
     steps.push(cargo("xtask node"));
     for example in stems(&root.join("examples")) {
-        steps.push(cargo(&format!("run --quiet --example {example}")).on_device());
+        // As `cargo test --workspace` has built it: `cargo run` would compile the dependencies again, for the features
+        // that the library has without this program.
+        let program = format!("target/debug/examples/{example}");
+        steps.push(Step { program, arguments: vec![], variables: vec![], needs_device: true });
     }
     steps.push(cargo("xtask demo --size 32 --steps 20 --out target/demo"));
     for bench in stems(&root.join("benches")) {
         // As a test, so that dependencies are not compiled once more with optimisations: what counts here is that it
         // runs, not how fast.
-        steps.push(cargo(&format!("test --package kuramoto --bench {bench} -- --quick")).on_device());
+        steps.push(cargo(&format!("test --workspace --bench {bench} -- --quick")).on_device());
     }
     if full {
         steps.push(cargo("xtask new-kernel --self-test").on_device());
