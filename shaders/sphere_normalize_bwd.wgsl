@@ -33,7 +33,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) 
 
     // Below the clamp the map is linear: nothing is projected out.
     var along = 0.0;
-    if !norm.clamped {
+    if norm.clamped == 0u {
         for (var k = 0u; k < params.n; k++) {
             let at = base + k * params.inner;
             along += f32(dst_bar[at]) * ((f32(x[at]) / norm.largest) * norm.stretch);

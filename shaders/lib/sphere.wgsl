@@ -17,12 +17,12 @@ fn origin(i: u32, n: u32, inner: u32) -> u32 {
 struct Norm {
     largest: f32,
     stretch: f32,
-    clamped: bool,
+    clamped: u32,  // 1 below the clamp
 }
 
 fn norm_of(largest: f32, scaled_square: f32) -> Norm {
-    if largest < NORM_TINY { return Norm(1.0, 1.0 / NORM_CLAMP, true); }
+    if largest < NORM_TINY { return Norm(1.0, 1.0 / NORM_CLAMP, 1u); }
     let stretch = inverseSqrt(scaled_square);
-    if largest / stretch < NORM_CLAMP { return Norm(1.0, 1.0 / NORM_CLAMP, true); }
-    return Norm(largest, stretch, false);
+    if largest / stretch < NORM_CLAMP { return Norm(1.0, 1.0 / NORM_CLAMP, 1u); }
+    return Norm(largest, stretch, 0u);
 }

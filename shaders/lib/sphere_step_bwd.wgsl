@@ -5,7 +5,7 @@
 // g . d, or 0 below the clamp, where the map is linear and nothing is projected out.
 fn along_of_g(i: u32, base: u32, pull: f32, norm: Norm) -> f32 {
     var sum = 0.0;
-    if !norm.clamped {
+    if norm.clamped == 0u {
         for (var k = 0u; k < params.n; k++) {
             let d = (argument(i, base, k, pull) / norm.largest) * norm.stretch;
             sum += f32(dst_bar[base + k * params.inner]) * d;
