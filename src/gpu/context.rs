@@ -49,7 +49,7 @@ pub(crate) struct Inner {
 pub struct Counters {
     /// Buffers created for tensors, ever.
     pub allocations: u64,
-    /// Bytes of all buffers that exist, in use or pooled.
+    /// Bytes of all tensors' buffers, in use or pooled. Parameters and readbacks have small buffers besides.
     pub allocated_bytes: u64,
     /// Bytes of the buffers in use by tensors.
     pub live_bytes: u64,
@@ -192,7 +192,7 @@ impl Context {
         self.0.checked.load(Ordering::Relaxed)
     }
 
-    /// Bounds the bytes of all buffers of this context; `None`, the default, leaves that to the driver.
+    /// Bounds the bytes of all tensors' buffers, pooled ones included; `None`, the default, leaves that to the driver.
     pub fn set_memory_budget(&self, bytes: Option<u64>) {
         *lock(&self.0.budget) = bytes;
     }
