@@ -36,6 +36,22 @@ enum Verdict {
     Skip(String),
 }
 
+/// What every tool prints of its own controls.
+#[derive(serde::Deserialize)]
+struct Controls {
+    results: Vec<serde::de::IgnoredAny>,
+    passed: bool,
+}
+
+/// Runs the controls of a tool, texts on which it must find what it is there to find.
+fn self_test(tools: &Tools, tool: &str, arguments: &[&str]) -> Verdict {
+    match tools.run::<Controls>(tool, arguments, &[]) {
+        Ok(report) if report.passed => Verdict::Pass(format!("{} controls", report.results.len())),
+        Ok(_) => Verdict::Fail("a control went the wrong way".to_owned()),
+        Err(why) => Verdict::Fail(why.to_string()),
+    }
+}
+
 /// Runs the command.
 pub fn run(args: &Args) -> Result {
     args.adapter.rerun()?;
