@@ -47,6 +47,8 @@ pub enum Access {
     Read,
     /// `var<storage, read_write>`, written in full and never read before that.
     Write,
+    /// `var<storage, read_write>`, read and written in place. Only what optimisers keep between steps is bound so.
+    Update,
 }
 
 /// Element type of a binding.
@@ -83,6 +85,11 @@ pub const fn input(name: &'static str, elem: Elem, shape: &'static str) -> Bindi
 /// A binding that the kernel writes.
 pub const fn output(name: &'static str, elem: Elem, shape: &'static str) -> Binding {
     Binding { name, access: Access::Write, elem, shape }
+}
+
+/// A binding that the kernel updates in place.
+pub const fn update(name: &'static str, elem: Elem, shape: &'static str) -> Binding {
+    Binding { name, access: Access::Update, elem, shape }
 }
 
 /// Scalar type of a parameter.

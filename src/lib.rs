@@ -14,7 +14,7 @@ mod tape;
 pub use cpu::noise::{Distribution, Stream};
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
-pub use gpu::{Bind, Commands, Context, Counters, Profile, Read, Span, Tensor, Work, read, write};
+pub use gpu::{Bind, Commands, Context, Counters, Profile, Read, Span, Tensor, Work, read, update, write};
 pub use kernel::{DType, Kernel};
 pub use ops::sphere_step::{Rotation, StepOptions};
 pub use tape::{Array, Backend, Grads, Rule, Spec, Tape, Value, Var};

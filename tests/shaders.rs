@@ -144,7 +144,7 @@ fn the_storage_buffers_are_those_of_the_contract() {
                     Elem::F32 => DType::F32,
                     Elem::U32 | Elem::Words => DType::U32,
                 };
-                (i as u32 + 1, b.name, b.access == Access::Write, elem.to_string())
+                (i as u32 + 1, b.name, b.access != Access::Read, elem.to_string())
             })
             .collect();
         assert_eq!(found, wanted, "{name}");

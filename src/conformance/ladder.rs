@@ -36,9 +36,14 @@ pub fn ladder(case: &Case, tamper: &dyn Fn(&mut Vec<Vec<f64>>)) -> Vec<Rung> {
     let (mut by_columns, mut by_dots, mut by_differences) = (Worst::default(), Worst::default(), Worst::default());
     for _ in 0..TRIALS {
         let w = random_like(&op.outputs().iter().map(|p| p.len()).collect::<Vec<_>>(), &mut random);
-        let v = random_like(&inputs.iter().map(Vec::len).collect::<Vec<_>>(), &mut random);
+        let mut v = random_like(&inputs.iter().map(Vec::len).collect::<Vec<_>>(), &mut random);
         let mut found = op.value_vjp(&views(&inputs), &views(&w));
         tamper(&mut found);
+        // Indices and labels stay where they are.
+        for (k, port) in op.inputs().iter().enumerate().filter(|(_, port)| !port.is_real()) {
+            v[k].fill(0.0);
+            found[k] = vec![0.0; port.len()];
+        }
         let found: Vec<f64> = found.concat();
         let flat_w: Vec<f64> = w.concat();
         for (got, column) in found.iter().zip(&columns) {

@@ -168,6 +168,9 @@ impl Judge<'_> {
         }
         for ((port, want), got) in op.inputs().iter().zip(op.bound_vjp(&views(&x), &views(&g))).zip(&computed.gradients)
         {
+            if !port.is_real() {
+                continue;
+            }
             let stored = if is_parameter(op, port) { DType::F32 } else { port.spec(self.dtype).dtype };
             self.compare(format!("{}_bar", port.name), stored, &want, got);
         }
@@ -219,7 +222,7 @@ impl Judge<'_> {
         let right: f64 = tangent.iter().zip(cotangents.concat()).map(|(t, w)| t * w).sum();
         let bounds = op.bound_vjp(&views(&exact(inputs)), &views(&exact(cotangents)));
         let (mut left, mut allowed) = (0.0, 0.0);
-        for (k, port) in op.inputs().iter().enumerate() {
+        for (k, port) in op.inputs().iter().enumerate().filter(|(_, port)| port.is_real()) {
             let f16 = !is_parameter(op, port) && port.spec(self.dtype).dtype == DType::F16;
             for ((v, got), bound) in v[k].iter().zip(&computed.gradients[k]).zip(&bounds[k]) {
                 let bound = if f16 { bound.stored_as_f16() } else { *bound };
@@ -238,7 +241,9 @@ impl Judge<'_> {
 
     /// The twin with integers: nothing rounds, so nothing but equality passes.
     fn integers(&mut self, op: &dyn AnyOp) -> Result<()> {
-        let fills = vec![Fill::Integers; self.case.fills.len()];
+        let keep =
+            |port: &crate::ops::spec::Port, fill: &Fill| if port.is_real() { Fill::Integers } else { fill.clone() };
+        let fills: Vec<Fill> = op.inputs().iter().zip(&self.case.fills).map(|(port, fill)| keep(port, fill)).collect();
         let (inputs, cotangents) = self.numbers(&fills, &Fill::Integers);
         let computed = self.compute(&inputs, &cotangents)?;
         self.context.overwritten_guards()?;
@@ -249,7 +254,7 @@ impl Judge<'_> {
             (op.outputs(), &want, &computed.outputs),
             (if self.op.differentiable { op.inputs() } else { vec![] }, &want_gradients, &computed.gradients),
         ] {
-            for ((port, want), got) in ports.iter().zip(want).zip(got) {
+            for ((port, want), got) in ports.iter().zip(want).zip(got).filter(|((port, _), _)| port.is_real()) {
                 let f16 = port.spec(self.dtype).dtype == DType::F16;
                 for (want, got) in want.iter().zip(got) {
                     // Integers past 2048 are not exact in f16, and no case is meant to reach them.

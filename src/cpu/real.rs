@@ -23,6 +23,10 @@ pub trait Real:
     fn sqrt(self) -> Self;
     /// Reciprocal square root.
     fn inverse_sqrt(self) -> Self;
+    /// Exponential.
+    fn exp(self) -> Self;
+    /// Natural logarithm.
+    fn ln(self) -> Self;
     /// The sum of all terms, in no particular order.
     fn sum(terms: impl IntoIterator<Item = Self>) -> Self;
 
@@ -59,6 +63,12 @@ impl Real for f64 {
     }
     fn inverse_sqrt(self) -> f64 {
         1.0 / f64::sqrt(self)
+    }
+    fn exp(self) -> f64 {
+        f64::exp(self)
+    }
+    fn ln(self) -> f64 {
+        f64::ln(self)
     }
     fn sum(terms: impl IntoIterator<Item = f64>) -> f64 {
         terms.into_iter().sum()
@@ -129,6 +139,13 @@ impl Real for Dual {
     fn inverse_sqrt(self) -> Dual {
         let r = 1.0 / self.value.sqrt();
         Dual::chain(r, -0.5 * r / self.value, self)
+    }
+    fn exp(self) -> Dual {
+        let e = self.value.exp();
+        Dual::chain(e, e, self)
+    }
+    fn ln(self) -> Dual {
+        Dual::chain(self.value.ln(), 1.0 / self.value, self)
     }
     fn sum(terms: impl IntoIterator<Item = Dual>) -> Dual {
         terms.into_iter().fold(Dual::exact(0.0), |a, b| a + b)
@@ -304,6 +321,22 @@ impl Real for Bound {
     }
     fn inverse_sqrt(self) -> Bound {
         self.monotone(|x| 1.0 / x.sqrt(), 0.0, |tier| tier.builtin(2.0, 1.5))
+    }
+    // Specified to 3 + 2 |x| ulp; software drivers reach 0.9 |x|, and twice that is no tighter.
+    fn exp(self) -> Bound {
+        let ulps = 3.0 + 2.0 * (self.value.abs() + self.error[0]);
+        self.monotone(f64::exp, f64::NEG_INFINITY, |_| ulps * f64::powi(2.0, -23))
+    }
+    // Specified to 2^-21 between 1/2 and 2, where software drivers are off by 1.5e-7, and to 3 ulp elsewhere.
+    fn ln(self) -> Bound {
+        let near_one = (self.value - self.error[0]) <= 2.0 && (self.value + self.error[0]) >= 0.5;
+        let mut bound = self.monotone(f64::ln, 0.0, |tier| tier.builtin(3.0, 3.0));
+        if near_one {
+            for (error, own) in bound.error.iter_mut().zip([f64::powi(2.0, -21), 3e-7]) {
+                *error += own;
+            }
+        }
+        bound
     }
     fn sum(terms: impl IntoIterator<Item = Bound>) -> Bound {
         let (mut value, mut count, mut size, mut carried) = (0.0, 0usize, [0.0; 2], [0.0; 2]);

@@ -30,6 +30,11 @@ pub fn write(tensor: &Tensor) -> Bind<'_> {
     Bind { tensor, access: Access::Write }
 }
 
+/// The kernel updates `tensor` in place.
+pub fn update(tensor: &Tensor) -> Bind<'_> {
+    Bind { tensor, access: Access::Update }
+}
+
 /// How much a dispatch runs.
 #[derive(Clone, Copy, Debug)]
 pub struct Work {

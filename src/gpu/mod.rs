@@ -13,7 +13,7 @@ mod readback;
 mod tensor;
 mod validate;
 
-pub use commands::{Bind, Commands, Work, read, write};
+pub use commands::{Bind, Commands, Work, read, update, write};
 pub use context::{Context, Counters};
 pub use profile::{Profile, Span};
 pub use readback::Read;

@@ -54,7 +54,7 @@ impl Commands {
             let shared = binds
                 .iter()
                 .enumerate()
-                .find(|(j, other)| *j != i && bind.access == Access::Write && other.tensor.buffer() == tensor.buffer());
+                .find(|(j, other)| *j != i && bind.access != Access::Read && other.tensor.buffer() == tensor.buffer());
             if let Some((j, _)) = shared {
                 let other = kernel.bindings[j].name;
                 let message =

@@ -1,5 +1,7 @@
 //! What a checked context looks at before an op runs. Each check is a kernel and a readback.
 
+use super::spec::Op;
+use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::{Elem, Kernel, Params as _, input, output, source};
 
 crate::params! {
@@ -33,6 +35,17 @@ pub static CHECK_UNIT: Kernel = Kernel {
 #[cfg(feature = "gpu")]
 pub(super) use device::inputs;
 
+/// Refuses an index past what it indexes.
+pub(super) fn indices<O: Op>(op: &O, inputs: &[&[f64]]) -> Result<()> {
+    for (at, extent) in op.index_inputs() {
+        let found = inputs[at].iter().find(|index| **index >= extent as f64);
+        if let (Some(index), Some(port)) = (found, op.inputs().get(at)) {
+            return Err(Error::argument(ErrorKind::Index, op.name(), port.name, index, format!("below {extent}")));
+        }
+    }
+    Ok(())
+}
+
 #[cfg(feature = "gpu")]
 mod device {
     use super::{CHECK_FINITE, CHECK_UNIT, Finite, Unit};
@@ -51,6 +64,15 @@ mod device {
         }
         for (port, tensor) in op.inputs().iter().zip(inputs) {
             finite(commands, op.name(), port.name, tensor)?;
+        }
+        for (at, extent) in op.index_inputs() {
+            if let (Some(tensor), Some(port)) = (inputs.get(at), op.inputs().get(at)) {
+                let indices = commands.read_u32(tensor)?;
+                if let Some(index) = indices.into_iter().find(|index| *index as usize >= extent) {
+                    let wanted = format!("below {extent}");
+                    return Err(Error::argument(ErrorKind::Index, op.name(), port.name, index, wanted));
+                }
+            }
         }
         for (at, oscillators) in op.unit_inputs() {
             if let (Some(tensor), Some(port)) = (inputs.get(at), op.inputs().get(at)) {

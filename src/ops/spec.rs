@@ -31,6 +31,16 @@ impl Port {
         Port { name, elem: Elem::F32, shape: shape.to_vec() }
     }
 
+    /// A port of indices or labels: integers, without a cotangent. A reference gets them as numbers.
+    pub fn u32(name: &'static str, shape: &[usize]) -> Port {
+        Port { name, elem: Elem::U32, shape: shape.to_vec() }
+    }
+
+    /// Whether values of this port have cotangents.
+    pub fn is_real(&self) -> bool {
+        matches!(self.elem, Elem::Storage | Elem::F32)
+    }
+
     /// Number of elements.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
@@ -79,10 +89,17 @@ pub trait Op: Send + Sync + 'static {
         vec![]
     }
 
+    /// Inputs of integers that index something, with its extent, for [`checked`](crate::Context::checked) contexts and
+    /// the reference backend.
+    fn index_inputs(&self) -> Vec<(usize, usize)> {
+        vec![]
+    }
+
     /// The outputs' elements.
     fn reference<R: Real>(&self, inputs: &[&[R]]) -> Vec<Vec<R>>;
 
-    /// The inputs' cotangents, one per input; empty for an op without differentiable inputs.
+    /// The inputs' cotangents, one per input (what stands for an integer input is not read); empty for an op without
+    /// differentiable inputs.
     fn reference_vjp<R: Real>(&self, inputs: &[&[R]], cotangents: &[&[R]]) -> Vec<Vec<R>>;
 
     /// Records the kernels. The inputs fit [`Op::inputs`].
@@ -172,7 +189,9 @@ impl Tape {
                 commands.apply(&op, &tensors)?.into_iter().map(Value::Device).collect()
             }
             Backend::Reference => {
-                let outputs = op.reference::<f64>(&slices(&values)?);
+                let slices = slices(&values)?;
+                super::check::indices(&op, &slices)?;
+                let outputs = op.reference::<f64>(&slices);
                 arrays(outputs, &op.outputs(), dtype)?
             }
         };
@@ -201,7 +220,11 @@ impl Tape {
                 for port in ports.iter_mut().filter(|port| op.parameters().contains(&port.name)) {
                     port.elem = Elem::F32;
                 }
-                Ok(arrays(found, &ports, dtype)?.into_iter().map(Some).collect())
+                let found = found.into_iter().zip(&ports).map(|(data, port)| match port.is_real() {
+                    true => Ok(Some(Value::Host(Array::new(data, &port.shape, port.spec(dtype).dtype)?))),
+                    false => Ok(None),
+                });
+                found.collect()
             }
         };
         self.push_all(outputs, inputs, Box::new(rule))

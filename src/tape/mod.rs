@@ -5,6 +5,7 @@
 //! and needs no wgpu. The tape knows no op; ops, of this library or of its users, come through [`Tape::push`].
 
 pub(crate) mod accumulate;
+mod checkpoint;
 mod value;
 
 use std::ops::Range;
@@ -204,6 +205,25 @@ impl Tape {
             self.records.push(Record { parents, outputs: start..self.nodes.len(), rule });
         }
         Ok(vars)
+    }
+
+    /// The same elements with other extents; no kernel runs.
+    ///
+    /// # Errors
+    /// `Foreign`, `Shape` if the products differ.
+    pub fn reshape(&mut self, var: Var, shape: &[usize]) -> Result<Var> {
+        let value = self.value(var)?;
+        let old = value.spec().shape;
+        let reshaped = value.reshape(shape)?;
+        self.push(reshaped, &[var], move |_, cotangent, _| Ok(vec![Some(cotangent.reshape(&old)?)]))
+    }
+
+    /// Whether gradients flow to `var`.
+    ///
+    /// # Errors
+    /// `Foreign` if `var` is of another tape.
+    pub fn needs_grad(&self, var: Var) -> Result<bool> {
+        Ok(self.find(var)?.needs_grad)
     }
 
     /// Gradients of the scalar `loss` with respect to every leaf.

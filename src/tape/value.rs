@@ -65,6 +65,18 @@ impl Array {
     pub fn shape(&self) -> &[usize] {
         &self.spec.shape
     }
+
+    /// The same elements with other extents.
+    ///
+    /// # Errors
+    /// `Shape` if the products differ.
+    pub fn reshape(&self, shape: &[usize]) -> Result<Array> {
+        if shape.iter().try_fold(1usize, |n, e| n.checked_mul(*e)) != Some(self.data.len()) {
+            let (got, wanted) = (format!("{shape:?}"), format!("the product of {:?}", self.spec.shape));
+            return Err(Error::argument(ErrorKind::Shape, "Array::reshape", "shape", got, wanted));
+        }
+        Ok(Array { data: self.data.clone(), spec: Spec { shape: shape.to_vec(), dtype: self.spec.dtype } })
+    }
 }
 
 /// A value of either backend.
@@ -84,6 +96,18 @@ impl Value {
             #[cfg(feature = "gpu")]
             Value::Device(tensor) => Spec { shape: tensor.shape().to_vec(), dtype: tensor.dtype() },
             Value::Host(array) => array.spec.clone(),
+        }
+    }
+
+    /// The same elements with other extents.
+    ///
+    /// # Errors
+    /// `Shape` if the products differ.
+    pub fn reshape(&self, shape: &[usize]) -> Result<Value> {
+        match self {
+            #[cfg(feature = "gpu")]
+            Value::Device(tensor) => Ok(Value::Device(tensor.reshape(shape)?)),
+            Value::Host(array) => Ok(Value::Host(array.reshape(shape)?)),
         }
     }
 

@@ -71,8 +71,9 @@ fn list() {
         say!("{:<26} {} ({texts} text{plural})", kernel.name, names.join(" "));
         for binding in kernel.bindings {
             let access = match binding.access {
-                Access::Read => "read ",
-                Access::Write => "write",
+                Access::Read => "read  ",
+                Access::Write => "write ",
+                Access::Update => "update",
             };
             let elem = match binding.elem {
                 Elem::Storage => "Elem",

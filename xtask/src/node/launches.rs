@@ -276,7 +276,7 @@ fn fit(entry: &Entry) -> Result<Launch, String> {
         .iter()
         .zip(entry.lengths)
         .map(|(binding, (_, len))| {
-            let written = binding.access == Access::Write;
+            let written = binding.access != Access::Read;
             let float = binding.elem != Elem::U32;
             let words =
                 if written { vec![u32::MAX; *len] } else { (0..*len).map(|_| numbers.signed().to_bits()).collect() };
