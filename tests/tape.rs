@@ -501,6 +501,12 @@ impl Real for Noisy {
     fn inverse_sqrt(self) -> Noisy {
         Noisy::off(1.0 / self.0.sqrt(), 2.0)
     }
+    fn exp(self) -> Noisy {
+        Noisy::off(self.0.exp(), 3.0 + 2.0 * self.0.abs())
+    }
+    fn ln(self) -> Noisy {
+        Noisy::off(self.0.ln(), 3.0)
+    }
     fn sum(terms: impl IntoIterator<Item = Noisy>) -> Noisy {
         terms.into_iter().reduce(|a, b| a + b).unwrap_or(Noisy(0.0))
     }
