@@ -17,6 +17,6 @@ pub use error::{Error, ErrorKind, Result};
 pub use gpu::{Bind, Commands, Context, Counters, Profile, Read, Span, Tensor, Work, read, update, write};
 pub use kernel::{DType, Kernel};
 pub use ops::sphere_step::{Rotation, StepOptions};
-pub use tape::{Array, Backend, Grads, Rule, Spec, Tape, Value, Var};
+pub use tape::{Array, Backend, Grads, Repeated, Rule, Spec, Stepped, Storage, Tape, Value, Var};
 #[cfg(feature = "gpu")]
 pub use wgpu;

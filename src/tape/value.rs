@@ -66,6 +66,22 @@ impl Array {
         &self.spec.shape
     }
 
+    /// A copy of the part that starts `start` elements in.
+    ///
+    /// # Errors
+    /// `Index` if it ends past the end.
+    pub fn slice(&self, start: usize, shape: &[usize]) -> Result<Array> {
+        let len = shape.iter().try_fold(1usize, |n, e| n.checked_mul(*e));
+        match len.and_then(|len| self.data.get(start..start.checked_add(len)?)) {
+            Some(part) => Array::new(part.to_vec(), shape, self.spec.dtype),
+            None => {
+                let (have, of) = (self.data.len(), &self.spec.shape);
+                let message = format!("Array::slice: {shape:?} from element {start} ends past the {have} of {of:?}");
+                Err(Error::new(ErrorKind::Index, message))
+            }
+        }
+    }
+
     /// The same elements with other extents.
     ///
     /// # Errors
@@ -108,6 +124,18 @@ impl Value {
             #[cfg(feature = "gpu")]
             Value::Device(tensor) => Ok(Value::Device(tensor.reshape(shape)?)),
             Value::Host(array) => Ok(Value::Host(array.reshape(shape)?)),
+        }
+    }
+
+    /// A part that starts `start` elements in: the same memory on a device, a copy on the host.
+    ///
+    /// # Errors
+    /// `Index` if it ends past the end; as [`Tensor::slice`](crate::Tensor::slice).
+    pub fn slice(&self, start: usize, shape: &[usize]) -> Result<Value> {
+        match self {
+            #[cfg(feature = "gpu")]
+            Value::Device(tensor) => Ok(Value::Device(tensor.slice(start, shape)?)),
+            Value::Host(array) => Ok(Value::Host(array.slice(start, shape)?)),
         }
     }
 
