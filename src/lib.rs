@@ -10,6 +10,8 @@ mod gpu;
 pub mod kernel;
 pub mod ops;
 mod tape;
+#[cfg(feature = "weights")]
+pub mod weights;
 
 pub use cpu::noise::{Distribution, Stream};
 pub use error::{Error, ErrorKind, Result};

@@ -113,6 +113,7 @@ fn has_word(code: &str, word: &str) -> bool {
 /// What each layer may import. `params` is the macro of the kernel layer.
 const LAYERS: &[(&str, &[&str])] = &[
     ("error.rs", &[]),
+    ("weights/", &["error", "weights"]),
     ("kernel.rs", &["kernel", "params"]),
     ("cpu/", &["cpu"]),
     ("gpu/", &["error", "gpu", "kernel"]),
