@@ -4,6 +4,8 @@
 //! - [`Dual`]: the value and its exact derivative along one direction.
 //! - [`Bound`]: the value and a running bound on what any conforming f32 device may be off by.
 
+mod erfc;
+
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// Arithmetic that a reference may use.
@@ -27,6 +29,8 @@ pub trait Real:
     fn exp(self) -> Self;
     /// Natural logarithm.
     fn ln(self) -> Self;
+    /// Complementary error function `2/√π ∫ exp(-t²) dt` from `self` to infinity, relatively accurate in the tail.
+    fn erfc(self) -> Self;
     /// The sum of all terms, in no particular order.
     fn sum(terms: impl IntoIterator<Item = Self>) -> Self;
 
@@ -69,6 +73,9 @@ impl Real for f64 {
     }
     fn ln(self) -> f64 {
         f64::ln(self)
+    }
+    fn erfc(self) -> f64 {
+        erfc::erfc(self)
     }
     fn sum(terms: impl IntoIterator<Item = f64>) -> f64 {
         terms.into_iter().sum()
@@ -146,6 +153,10 @@ impl Real for Dual {
     }
     fn ln(self) -> Dual {
         Dual::chain(self.value.ln(), 1.0 / self.value, self)
+    }
+    fn erfc(self) -> Dual {
+        let slope = -std::f64::consts::FRAC_2_SQRT_PI * (-self.value * self.value).exp();
+        Dual::chain(Real::erfc(self.value), slope, self)
     }
     fn sum(terms: impl IntoIterator<Item = Dual>) -> Dual {
         terms.into_iter().fold(Dual::exact(0.0), |a, b| a + b)
@@ -337,6 +348,9 @@ impl Real for Bound {
             }
         }
         bound
+    }
+    fn erfc(self) -> Bound {
+        erfc::bound(self)
     }
     fn sum(terms: impl IntoIterator<Item = Bound>) -> Bound {
         let (mut value, mut count, mut size, mut carried) = (0.0, 0usize, [0.0; 2], [0.0; 2]);
