@@ -9,6 +9,7 @@
 pub mod add;
 pub mod axpy;
 pub mod cast;
+pub mod couple_attention;
 pub mod couple_conv2d;
 pub mod dot;
 pub mod energy;
@@ -16,6 +17,7 @@ pub mod fill;
 mod layout;
 pub mod noise;
 mod real;
+pub mod resize_bilinear;
 pub mod scale;
 pub mod sphere_normalize;
 pub mod sphere_step;

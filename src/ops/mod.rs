@@ -8,12 +8,14 @@ pub mod axpy;
 mod case;
 pub mod cast;
 pub mod check;
+pub mod couple_attention;
 pub mod couple_conv2d;
 pub mod dot;
 pub mod energy;
 pub mod fill;
 mod layout;
 pub mod noise;
+pub mod resize_bilinear;
 pub mod scale;
 pub mod spec;
 pub mod sphere_normalize;
@@ -29,11 +31,13 @@ pub static ALL: &[&OpSpec] = &[
     &add::SPEC,
     &axpy::SPEC,
     &cast::SPEC,
+    &couple_attention::SPEC,
     &couple_conv2d::SPEC,
     &dot::SPEC,
     &energy::SPEC,
     &fill::SPEC,
     &noise::SPEC,
+    &resize_bilinear::SPEC,
     &scale::SPEC,
     &sphere_normalize::SPEC,
     &sphere_step::SPEC,
