@@ -9,6 +9,7 @@ pub mod blend;
 mod case;
 pub mod cast;
 pub mod check;
+pub mod couple_attention;
 pub mod couple_conv2d;
 pub mod cross_entropy;
 pub mod dot;
@@ -21,6 +22,7 @@ pub mod noise;
 pub mod pool_average;
 pub mod pool_max;
 pub mod relu;
+pub mod resize_bilinear;
 pub mod scale;
 pub mod silu;
 pub mod spec;
@@ -40,6 +42,7 @@ pub static ALL: &[&OpSpec] = &[
     &axpy::SPEC,
     &blend::SPEC,
     &cast::SPEC,
+    &couple_attention::SPEC,
     &couple_conv2d::SPEC,
     &cross_entropy::SPEC,
     &dot::SPEC,
@@ -51,6 +54,7 @@ pub static ALL: &[&OpSpec] = &[
     &pool_average::SPEC,
     &pool_max::SPEC,
     &relu::SPEC,
+    &resize_bilinear::SPEC,
     &scale::SPEC,
     &silu::SPEC,
     &sphere_normalize::SPEC,
