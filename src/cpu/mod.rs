@@ -15,10 +15,15 @@ pub mod energy;
 pub mod fill;
 mod layout;
 pub mod noise;
+pub mod norm_group;
+pub mod readout_norm;
 mod real;
+mod rows;
 pub mod scale;
+pub mod scale_bias;
 pub mod sphere_normalize;
 pub mod sphere_step;
 
 pub use layout::Oscillators;
 pub use real::{Bound, Dual, Real, Tier};
+pub use rows::{Over, Rows, Statistics};

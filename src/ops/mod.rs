@@ -7,6 +7,7 @@ pub mod add;
 pub mod axpy;
 mod case;
 pub mod cast;
+mod channel_sums;
 pub mod check;
 pub mod couple_conv2d;
 pub mod dot;
@@ -14,7 +15,12 @@ pub mod energy;
 pub mod fill;
 mod layout;
 pub mod noise;
+pub mod norm_group;
+pub mod readout_norm;
+mod row_moment;
+mod rows;
 pub mod scale;
+pub mod scale_bias;
 pub mod spec;
 pub mod sphere_normalize;
 pub mod sphere_step;
@@ -34,7 +40,10 @@ pub static ALL: &[&OpSpec] = &[
     &energy::SPEC,
     &fill::SPEC,
     &noise::SPEC,
+    &norm_group::SPEC,
+    &readout_norm::SPEC,
     &scale::SPEC,
+    &scale_bias::SPEC,
     &sphere_normalize::SPEC,
     &sphere_step::SPEC,
 ];
