@@ -8,6 +8,7 @@ pub mod axpy;
 pub mod blend;
 mod case;
 pub mod cast;
+mod channel_sums;
 pub mod check;
 pub mod couple_attention;
 pub mod couple_conv2d;
@@ -19,11 +20,16 @@ pub mod fill;
 pub mod gelu;
 mod layout;
 pub mod noise;
+pub mod norm_group;
 pub mod pool_average;
 pub mod pool_max;
+pub mod readout_norm;
 pub mod relu;
 pub mod resize_bilinear;
+mod row_moment;
+mod rows;
 pub mod scale;
+pub mod scale_bias;
 pub mod silu;
 pub mod spec;
 pub mod sphere_normalize;
@@ -51,11 +57,14 @@ pub static ALL: &[&OpSpec] = &[
     &fill::SPEC,
     &gelu::SPEC,
     &noise::SPEC,
+    &norm_group::SPEC,
     &pool_average::SPEC,
     &pool_max::SPEC,
+    &readout_norm::SPEC,
     &relu::SPEC,
     &resize_bilinear::SPEC,
     &scale::SPEC,
+    &scale_bias::SPEC,
     &silu::SPEC,
     &sphere_normalize::SPEC,
     &sphere_step::SPEC,
