@@ -6,11 +6,13 @@
 //!
 //! Cotangents are called `*_bar`, as in the shaders.
 
+pub mod adam;
 pub mod add;
 pub mod axpy;
 pub mod cast;
 pub mod couple_conv2d;
 pub mod dot;
+pub mod ema;
 pub mod energy;
 pub mod fill;
 mod layout;

@@ -3,6 +3,7 @@
 //! An op is added by four files and three lines: `shaders/x.wgsl`, `shaders/x_bwd.wgsl`, `src/ops/x.rs`,
 //! `src/cpu/x.rs`; `pub mod x;` and `&x::SPEC,` here; `pub mod x;` in `src/cpu/mod.rs`.
 
+pub mod adam;
 pub mod add;
 pub mod axpy;
 mod case;
@@ -10,6 +11,7 @@ pub mod cast;
 pub mod check;
 pub mod couple_conv2d;
 pub mod dot;
+pub mod ema;
 pub mod energy;
 pub mod fill;
 mod layout;
@@ -26,11 +28,13 @@ use spec::{Case, OpSpec};
 
 /// Every op.
 pub static ALL: &[&OpSpec] = &[
+    &adam::SPEC,
     &add::SPEC,
     &axpy::SPEC,
     &cast::SPEC,
     &couple_conv2d::SPEC,
     &dot::SPEC,
+    &ema::SPEC,
     &energy::SPEC,
     &fill::SPEC,
     &noise::SPEC,
