@@ -18,6 +18,7 @@ pub use gpu::{Bind, Commands, Context, Counters, Profile, Read, Span, Tensor, Wo
 pub use kernel::{DType, Kernel};
 pub use ops::adam::AdamOptions;
 pub use ops::ema::{WarmUp, warmup_decay};
+pub use ops::graph::Graph;
 pub use ops::sphere_step::{Rotation, StepOptions};
 pub use tape::{Array, Backend, Grads, Rule, Spec, Tape, Value, Var};
 #[cfg(feature = "gpu")]

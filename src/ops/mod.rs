@@ -10,10 +10,12 @@ mod case;
 pub mod cast;
 pub mod check;
 pub mod couple_conv2d;
+pub mod couple_sparse;
 pub mod dot;
 pub mod ema;
 pub mod energy;
 pub mod fill;
+pub mod graph;
 mod layout;
 pub mod noise;
 pub mod scale;
@@ -33,6 +35,7 @@ pub static ALL: &[&OpSpec] = &[
     &axpy::SPEC,
     &cast::SPEC,
     &couple_conv2d::SPEC,
+    &couple_sparse::SPEC,
     &dot::SPEC,
     &ema::SPEC,
     &energy::SPEC,
