@@ -11,6 +11,7 @@ pub mod add;
 pub mod axpy;
 pub mod cast;
 pub mod couple_conv2d;
+pub mod couple_dense;
 pub mod couple_sparse;
 pub mod dot;
 pub mod ema;

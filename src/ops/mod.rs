@@ -10,6 +10,7 @@ mod case;
 pub mod cast;
 pub mod check;
 pub mod couple_conv2d;
+pub mod couple_dense;
 pub mod couple_sparse;
 pub mod dot;
 pub mod ema;
@@ -35,6 +36,7 @@ pub static ALL: &[&OpSpec] = &[
     &axpy::SPEC,
     &cast::SPEC,
     &couple_conv2d::SPEC,
+    &couple_dense::SPEC,
     &couple_sparse::SPEC,
     &dot::SPEC,
     &ema::SPEC,
