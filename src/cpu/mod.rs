@@ -6,14 +6,18 @@
 //!
 //! Cotangents are called `*_bar`, as in the shaders.
 
+pub mod adam;
 pub mod add;
 pub mod axpy;
 pub mod blend;
 pub mod cast;
 pub mod couple_attention;
 pub mod couple_conv2d;
+pub mod couple_dense;
+pub mod couple_sparse;
 pub mod cross_entropy;
 pub mod dot;
+pub mod ema;
 pub mod embedding;
 pub mod energy;
 pub mod fill;

@@ -3,6 +3,7 @@
 //! An op is added by four files and three lines: `shaders/x.wgsl`, `shaders/x_bwd.wgsl`, `src/ops/x.rs`,
 //! `src/cpu/x.rs`; `pub mod x;` and `&x::SPEC,` here; `pub mod x;` in `src/cpu/mod.rs`.
 
+pub mod adam;
 pub mod add;
 pub mod axpy;
 pub mod blend;
@@ -12,12 +13,16 @@ mod channel_sums;
 pub mod check;
 pub mod couple_attention;
 pub mod couple_conv2d;
+pub mod couple_dense;
+pub mod couple_sparse;
 pub mod cross_entropy;
 pub mod dot;
+pub mod ema;
 pub mod embedding;
 pub mod energy;
 pub mod fill;
 pub mod gelu;
+pub mod graph;
 mod layout;
 pub mod noise;
 pub mod norm_group;
@@ -44,14 +49,18 @@ use spec::{Case, OpSpec};
 
 /// Every op.
 pub static ALL: &[&OpSpec] = &[
+    &adam::SPEC,
     &add::SPEC,
     &axpy::SPEC,
     &blend::SPEC,
     &cast::SPEC,
     &couple_attention::SPEC,
     &couple_conv2d::SPEC,
+    &couple_dense::SPEC,
+    &couple_sparse::SPEC,
     &cross_entropy::SPEC,
     &dot::SPEC,
+    &ema::SPEC,
     &embedding::SPEC,
     &energy::SPEC,
     &fill::SPEC,
