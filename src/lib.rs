@@ -8,6 +8,7 @@ mod error;
 #[cfg(feature = "gpu")]
 mod gpu;
 pub mod kernel;
+pub mod model;
 pub mod ops;
 mod tape;
 #[cfg(feature = "weights")]

@@ -119,6 +119,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("gpu/", &["error", "gpu", "kernel"]),
     ("tape/", &["cpu", "error", "gpu", "kernel", "params", "tape"]),
     ("ops/", &["cpu", "error", "gpu", "kernel", "ops", "params", "tape"]),
+    ("model/", &["cpu", "error", "gpu", "kernel", "model", "ops", "params", "tape", "weights"]),
     ("conformance/", &["conformance", "cpu", "error", "gpu", "kernel", "ops", "params", "tape"]),
 ];
 

@@ -11,6 +11,7 @@ mod case;
 pub mod cast;
 mod channel_sums;
 pub mod check;
+pub mod conv2d;
 pub mod couple_attention;
 pub mod couple_conv2d;
 pub mod couple_dense;
@@ -24,7 +25,10 @@ pub mod fill;
 pub mod gelu;
 pub mod graph;
 mod layout;
+pub mod linear;
 pub mod noise;
+pub mod norm_batch;
+pub mod norm_batch_inference;
 pub mod norm_group;
 pub mod pool_average;
 pub mod pool_max;
@@ -39,6 +43,7 @@ pub mod silu;
 pub mod spec;
 pub mod sphere_normalize;
 pub mod sphere_step;
+mod sum_columns;
 mod sum_rows;
 pub mod swiglu;
 mod unary;
@@ -54,6 +59,7 @@ pub static ALL: &[&OpSpec] = &[
     &axpy::SPEC,
     &blend::SPEC,
     &cast::SPEC,
+    &conv2d::SPEC,
     &couple_attention::SPEC,
     &couple_conv2d::SPEC,
     &couple_dense::SPEC,
@@ -65,7 +71,10 @@ pub static ALL: &[&OpSpec] = &[
     &energy::SPEC,
     &fill::SPEC,
     &gelu::SPEC,
+    &linear::SPEC,
     &noise::SPEC,
+    &norm_batch::SPEC,
+    &norm_batch_inference::SPEC,
     &norm_group::SPEC,
     &pool_average::SPEC,
     &pool_max::SPEC,
