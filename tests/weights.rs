@@ -348,6 +348,18 @@ fn the_crate_writes_and_reads_the_same() {
     assert!(crate_agrees(&Weights::from_bytes(&bytes).unwrap(), &bytes));
 }
 
+#[test]
+fn golden_files_are_read() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    // The published package does without them.
+    let entries = std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
+    for path in entries.filter(|path| path.extension().is_some_and(|e| e == "safetensors")) {
+        let weights = Weights::read(&path).unwrap();
+        assert!(weights.metadata.contains_key("case") && weights.len() > 3, "{}", path.display());
+        assert!(crate_agrees(&weights, &std::fs::read(&path).unwrap()), "{}", path.display());
+    }
+}
+
 /// As `safetensors.numpy.save` of Python, version 0.8.0, wrote it.
 #[test]
 fn a_file_written_in_python_is_read() {

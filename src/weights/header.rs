@@ -151,7 +151,7 @@ impl Parser<'_> {
         }
     }
 
-    fn expect(&mut self, byte: u8, expected: &str) -> Result<()> {
+    fn demand(&mut self, byte: u8, expected: &str) -> Result<()> {
         self.space();
         if self.peek() != Some(byte) {
             return Err(self.complain(expected));
@@ -162,7 +162,7 @@ impl Parser<'_> {
 
     /// An object; `each` reads the value of a key, which stood at the offset that it is told.
     fn members(&mut self, each: &mut Member) -> Result<()> {
-        self.expect(b'{', "an object begins with `{`")?;
+        self.demand(b'{', "an object begins with `{`")?;
         self.space();
         if self.peek() == Some(b'}') {
             self.at += 1;
@@ -172,7 +172,7 @@ impl Parser<'_> {
             self.space();
             let at = self.offset();
             let key = self.string()?;
-            self.expect(b':', "a `:` follows a key")?;
+            self.demand(b':', "a `:` follows a key")?;
             self.space();
             each(self, key, at)?;
             self.space();
@@ -246,7 +246,7 @@ impl Parser<'_> {
 
     /// At most `most` numbers in brackets.
     fn numbers(&mut self, most: usize) -> Result<Vec<usize>> {
-        self.expect(b'[', "a list begins with `[`")?;
+        self.demand(b'[', "a list begins with `[`")?;
         let mut numbers = Vec::new();
         self.space();
         if self.peek() == Some(b']') {
