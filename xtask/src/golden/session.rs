@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kuramoto::model::{Bound, Parameters};
 use kuramoto::{DType, Tape, Var};
 use serde_json::Value as Json;
 
@@ -158,6 +159,26 @@ impl Session<'_> {
     /// The parameter `key`, whose gradient must be the file's; a parameter without one there must get none.
     pub fn parameter(&mut self, key: &str) -> Result<Var> {
         self.leaf(format!("param/{key}"), Some(key.to_owned()))
+    }
+
+    /// Takes the file's parameters into those of a model, every one of which must be there and no other; gradients must be
+    /// those of the file.
+    pub fn model(&mut self, mut parameters: Parameters) -> Result<Bound> {
+        parameters.load(&self.golden.parameters)?;
+        self.used.extend(self.golden.parameters.iter().map(|(name, _)| format!("param/{name}")));
+        let bound = parameters.place(&mut self.tape)?.bind(&mut self.tape);
+        self.leaves.extend(bound.iter().map(|(name, var)| (name.to_owned(), var)));
+        Ok(bound)
+    }
+
+    /// Extents of a parameter.
+    pub fn extents_of(&self, name: &str) -> Result<&[usize]> {
+        Ok(self.golden.parameters.require(name)?.shape())
+    }
+
+    /// Whether the file has an attribute.
+    pub fn has(&self, name: &str) -> bool {
+        self.golden.attrs.contains_key(name)
     }
 
     /// Runs backward and collects what there is to compare.
