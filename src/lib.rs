@@ -16,6 +16,7 @@ pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
 pub use gpu::{Bind, Commands, Context, Counters, Profile, Read, Span, Tensor, Work, read, update, write};
 pub use kernel::{DType, Kernel};
+pub use ops::conv2d::ConvOptions;
 pub use ops::sphere_step::{Rotation, StepOptions};
 pub use tape::{Array, Backend, Grads, Rule, Spec, Tape, Value, Var};
 #[cfg(feature = "gpu")]

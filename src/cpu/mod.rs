@@ -9,11 +9,13 @@
 pub mod add;
 pub mod axpy;
 pub mod cast;
+pub mod conv2d;
 pub mod couple_conv2d;
 pub mod dot;
 pub mod energy;
 pub mod fill;
 mod layout;
+pub mod linear;
 pub mod noise;
 mod real;
 pub mod scale;

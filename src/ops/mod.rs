@@ -8,16 +8,19 @@ pub mod axpy;
 mod case;
 pub mod cast;
 pub mod check;
+pub mod conv2d;
 pub mod couple_conv2d;
 pub mod dot;
 pub mod energy;
 pub mod fill;
 mod layout;
+pub mod linear;
 pub mod noise;
 pub mod scale;
 pub mod spec;
 pub mod sphere_normalize;
 pub mod sphere_step;
+mod sum_columns;
 mod sum_rows;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -29,10 +32,12 @@ pub static ALL: &[&OpSpec] = &[
     &add::SPEC,
     &axpy::SPEC,
     &cast::SPEC,
+    &conv2d::SPEC,
     &couple_conv2d::SPEC,
     &dot::SPEC,
     &energy::SPEC,
     &fill::SPEC,
+    &linear::SPEC,
     &noise::SPEC,
     &scale::SPEC,
     &sphere_normalize::SPEC,
