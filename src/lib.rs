@@ -17,6 +17,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use gpu::{Bind, Commands, Context, Counters, Profile, Read, Span, Tensor, Work, read, update, write};
 pub use kernel::{DType, Kernel};
 pub use ops::conv2d::ConvOptions;
+pub use ops::matmul::MatmulOptions;
 pub use ops::sphere_step::{Rotation, StepOptions};
 pub use tape::{Array, Backend, Grads, Rule, Spec, Tape, Value, Var};
 #[cfg(feature = "gpu")]

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use common::{bits, device, error_of, host_device, noop, numbers, own_device, refused, sibling, unit};
 use kuramoto::kernel::{Binding, Elem, Kernel, Params as _, input, output};
 use kuramoto::{
-    Commands, Context, ConvOptions, DType, Distribution, ErrorKind, Result, Rotation, StepOptions, Stream, Tape,
-    Tensor, Work, ops, read, wgpu, write,
+    Commands, Context, ConvOptions, DType, Distribution, ErrorKind, MatmulOptions, Result, Rotation, StepOptions,
+    Stream, Tape, Tensor, Work, ops, read, wgpu, write,
 };
 
 fn tensor(context: &Context, shape: &[usize]) -> Tensor {
@@ -92,6 +92,7 @@ fn extents_that_do_not_agree_are_refused_by_every_op() -> Result<()> {
     let mut c = context.commands();
     let (gamma, image) = (t(&[1]), t(&[2, 4, 3, 3]));
     let plain = ConvOptions::default();
+    let turned = MatmulOptions { transpose_a: true, transpose_b: true };
     let step = StepOptions::new(2, 1);
     let turning = step.rotation(Rotation::PerPair);
     use ErrorKind::Shape;
@@ -120,6 +121,14 @@ fn extents_that_do_not_agree_are_refused_by_every_op() -> Result<()> {
             "linear: axis is 0, expected an axis of [2, 4, 3, 3] after the first, which counts samples"),
         ("linear", c.linear(&image, &t(&[5, 4]), Some(&t(&[4])), 1).map(drop), Shape,
             "linear: bias is [4], expected [5]"),
+        ("matmul", c.matmul(&image, &t(&[3, 2]), MatmulOptions::default()).map(drop), Shape,
+            "matmul: a is [2, 4, 3, 3], expected two axes, or three with a batch"),
+        ("matmul", c.matmul(&t(&[2, 3]), &t(&[3]), MatmulOptions::default()).map(drop), Shape,
+            "matmul: b is [3], expected two axes, or three with a batch"),
+        ("matmul", c.matmul(&t(&[2, 3]), &t(&[2, 4]), MatmulOptions::default()).map(drop), Shape,
+            "matmul: b is [2, 4], expected [3, N] for a of [2, 3]"),
+        ("matmul", c.matmul(&t(&[5, 2, 3]), &t(&[4, 2, 3]), turned).map(drop), Shape,
+            "matmul: b is [4, 2, 3], expected [5, N, 2] for a of [5, 2, 3]"),
         ("couple_conv2d", c.couple_conv2d(&t(&[2, 3, 4]), &t(&[3, 3, 1, 1]), &t(&[3])).map(drop), Shape,
             "couple_conv2d: x is [2, 3, 4], expected [B, C, H, W]"),
         ("couple_conv2d", c.couple_conv2d(&image, &t(&[4, 4]), &t(&[4])).map(drop), Shape,
@@ -575,6 +584,7 @@ fn call(c: &mut Commands, op: &str, tensors: &[Tensor]) -> Result<()> {
         "energy" => c.energy(&t[0], &t[1], Some(&t[2])).map(drop),
         "couple_conv2d" => c.couple_conv2d(&t[0], &t[1], &t[2]).map(drop),
         "conv2d" => c.conv2d(&t[0], &t[1], Some(&t[2]), ConvOptions::default()).map(drop),
+        "matmul" => c.matmul(&t[0], &t[1], MatmulOptions::default()).map(drop),
         "linear" => c.linear(&t[0], &t[1], Some(&t[2]), 1).map(drop),
         "sphere_normalize" => c.sphere_normalize(&t[0], 1, 2).map(drop),
         "sphere_step" => c.sphere_step(&t[0], &t[1], &t[2], Some(&t[3]), &options).map(drop),
@@ -594,6 +604,7 @@ const ARGUMENTS: &[(&str, Arguments)] = &[
     ("energy", &[("x", &[2, 3]), ("y", &[2, 3]), ("c", &[2, 3])]),
     ("couple_conv2d", &[("x", &[1, 1, 2, 2]), ("w", &[1, 1, 1, 1]), ("bias", &[1])]),
     ("conv2d", &[("x", &[1, 1, 2, 2]), ("w", &[1, 1, 1, 1]), ("bias", &[1])]),
+    ("matmul", &[("a", &[2, 3]), ("b", &[3, 1])]),
     ("linear", &[("x", &[2, 3]), ("w", &[1, 3]), ("bias", &[1])]),
     ("sphere_normalize", &[("x", &[1, 2])]),
     ("sphere_step", &[("x", &[1, 2]), ("y", &[1, 2]), ("gamma", &[1]), ("frequencies", &[1])]),

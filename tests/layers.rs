@@ -160,6 +160,7 @@ fn ops_do_not_import_each_other() {
 /// Ops whose backward pass needs no kernel of its own.
 const OWN_TRANSPOSE: &[(&str, &str)] = &[
     ("add", "both cotangents are the output's: handles are copied"),
+    ("matmul", "both cotangents are products: the forward kernel runs again"),
     ("scale", "the transpose of alpha I is itself: the forward kernel runs again"),
     ("axpy", "the cotangent of x is scaled, that of y is the output's"),
 ];

@@ -16,6 +16,7 @@ pub mod energy;
 pub mod fill;
 mod layout;
 pub mod linear;
+pub mod matmul;
 pub mod noise;
 mod real;
 pub mod scale;

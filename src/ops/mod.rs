@@ -15,6 +15,7 @@ pub mod energy;
 pub mod fill;
 mod layout;
 pub mod linear;
+pub mod matmul;
 pub mod noise;
 pub mod scale;
 pub mod spec;
@@ -38,6 +39,7 @@ pub static ALL: &[&OpSpec] = &[
     &energy::SPEC,
     &fill::SPEC,
     &linear::SPEC,
+    &matmul::SPEC,
     &noise::SPEC,
     &scale::SPEC,
     &sphere_normalize::SPEC,

@@ -139,6 +139,19 @@ const LINEAR_W: &[(&str, Value)] = &[
     ("width", U(54)),
 ];
 const LINEAR_W_LENGTHS: &[(&str, usize)] = &[("x", 170), ("dst_bar", 306), ("partial", 108)];
+const MATMUL: &[(&str, Value)] = &[
+    ("batch", U(2)),
+    ("rows", U(3)),
+    ("columns", U(70)),
+    ("depth", U(5)),
+    ("a_batch", U(15)),
+    ("a_row", U(5)),
+    ("a_col", U(1)),
+    ("b_batch", U(350)),
+    ("b_row", U(1)),
+    ("b_col", U(5)),
+];
+const MATMUL_LENGTHS: &[(&str, usize)] = &[("a", 30), ("b", 700), ("dst", 420)];
 const NOISE: &[(&str, Value)] = &[
     ("samples", U(2)),
     ("run", U(70)),
@@ -267,6 +280,8 @@ const ENTRIES: &[Entry] = &[
     Entry { kernel: "linear_reg", constants: &[], params: LINEAR, lengths: LINEAR_LENGTHS, groups: 2 },
     Entry { kernel: "linear_bwd_w", constants: &[], params: LINEAR_W, lengths: LINEAR_W_LENGTHS, groups: 2 },
     Entry { kernel: "linear_bwd_w_reg", constants: &[], params: LINEAR_W, lengths: LINEAR_W_LENGTHS, groups: 1 },
+    Entry { kernel: "matmul", constants: &[], params: MATMUL, lengths: MATMUL_LENGTHS, groups: 8 },
+    Entry { kernel: "matmul_reg", constants: &[("ACROSS", 8)], params: MATMUL, lengths: MATMUL_LENGTHS, groups: 4 },
     Entry {
         kernel: "sum_columns",
         constants: &[],
