@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use common::{bits, device, error_of, host_device, noop, numbers, own_device, refused, sibling, unit};
 use kuramoto::kernel::{Binding, Elem, Kernel, Params as _, input, output};
 use kuramoto::{
-    Commands, Context, DType, Distribution, ErrorKind, Result, Rotation, StepOptions, Stream, Tape, Tensor, Work, ops,
-    read, wgpu, write,
+    Commands, Context, ConvOptions, DType, Distribution, ErrorKind, MatmulOptions, Result, Rotation, StepOptions,
+    Stream, Tape, Tensor, Work, ops, read, wgpu, write,
 };
 
 fn tensor(context: &Context, shape: &[usize]) -> Tensor {
@@ -91,6 +91,8 @@ fn extents_that_do_not_agree_are_refused_by_every_op() -> Result<()> {
     let t = |shape: &[usize]| tensor(&context, shape);
     let mut c = context.commands();
     let (gamma, image) = (t(&[1]), t(&[2, 4, 3, 3]));
+    let plain = ConvOptions::default();
+    let turned = MatmulOptions { transpose_a: true, transpose_b: true };
     let step = StepOptions::new(2, 1);
     let turning = step.rotation(Rotation::PerPair);
     use ErrorKind::Shape;
@@ -99,6 +101,34 @@ fn extents_that_do_not_agree_are_refused_by_every_op() -> Result<()> {
         ("add", c.add(&t(&[2, 3]), &t(&[3, 2])).map(drop), Shape, "add: b is [3, 2], expected [2, 3]"),
         ("axpy", c.axpy(2.0, &t(&[6]), &t(&[2, 3])).map(drop), Shape, "axpy: y is [2, 3], expected [6]"),
         ("dot", c.dot(&t(&[6]), &t(&[7])).map(drop), Shape, "dot: b is [7], expected [6]"),
+        ("conv2d", c.conv2d(&t(&[4, 3, 3]), &t(&[4, 4, 1, 1]), None, plain).map(drop), Shape,
+            "conv2d: x is [4, 3, 3], expected [B, I, H, W]"),
+        ("conv2d", c.conv2d(&image, &t(&[4, 4]), None, plain).map(drop), Shape,
+            "conv2d: w is [4, 4], expected [O, I, KH, KW]"),
+        ("conv2d", c.conv2d(&image, &t(&[4, 5, 3, 3]), None, plain).map(drop), Shape,
+            "conv2d: w is [4, 5, 3, 3], expected [O, 4, KH, KW] for x of [2, 4, 3, 3]"),
+        ("conv2d", c.conv2d(&image, &t(&[4, 4, 2, 4]), None, plain).map(drop), Shape,
+            "conv2d: kernel is 2 x 4, expected 1 to 3 + 2 x 0 along axis 3, the padded x"),
+        ("conv2d", c.conv2d(&image, &t(&[4, 4, 0, 1]), None, plain).map(drop), Shape,
+            "conv2d: kernel is 0 x 1, expected 1 to 3 + 2 x 0 along axis 2, the padded x"),
+        ("conv2d", c.conv2d(&image, &t(&[5, 4, 2, 2]), Some(&t(&[4])), plain).map(drop), Shape,
+            "conv2d: bias is [4], expected [5]"),
+        ("linear", c.linear(&image, &t(&[5, 4, 1]), None, 1).map(drop), Shape,
+            "linear: w is [5, 4, 1], expected [M, K]"),
+        ("linear", c.linear(&image, &t(&[5, 4]), None, 2).map(drop), Shape,
+            "linear: w is [5, 4], expected [M, 3] for axis 2 of [2, 4, 3, 3]"),
+        ("linear", c.linear(&image, &t(&[5, 2]), None, 0).map(drop), Shape,
+            "linear: axis is 0, expected an axis of [2, 4, 3, 3] after the first, which counts samples"),
+        ("linear", c.linear(&image, &t(&[5, 4]), Some(&t(&[4])), 1).map(drop), Shape,
+            "linear: bias is [4], expected [5]"),
+        ("matmul", c.matmul(&image, &t(&[3, 2]), MatmulOptions::default()).map(drop), Shape,
+            "matmul: a is [2, 4, 3, 3], expected two axes, or three with a batch"),
+        ("matmul", c.matmul(&t(&[2, 3]), &t(&[3]), MatmulOptions::default()).map(drop), Shape,
+            "matmul: b is [3], expected two axes, or three with a batch"),
+        ("matmul", c.matmul(&t(&[2, 3]), &t(&[2, 4]), MatmulOptions::default()).map(drop), Shape,
+            "matmul: b is [2, 4], expected [3, N] for a of [2, 3]"),
+        ("matmul", c.matmul(&t(&[5, 2, 3]), &t(&[4, 2, 3]), turned).map(drop), Shape,
+            "matmul: b is [4, 2, 3], expected [5, N, 2] for a of [5, 2, 3]"),
         ("couple_conv2d", c.couple_conv2d(&t(&[2, 3, 4]), &t(&[3, 3, 1, 1]), &t(&[3])).map(drop), Shape,
             "couple_conv2d: x is [2, 3, 4], expected [B, C, H, W]"),
         ("couple_conv2d", c.couple_conv2d(&image, &t(&[4, 4]), &t(&[4])).map(drop), Shape,
@@ -194,6 +224,7 @@ fn arguments_out_of_range_are_refused_by_commands_and_on_both_tapes() -> Result<
     let t = |shape: &[usize]| tensor(&context, shape);
     let (x, gamma, w) = (t(&[2, 6]), t(&[1]), t(&[1]));
     let even = StepOptions::new(2, 1);
+    let still = ConvOptions { stride: [1, 0], ..ConvOptions::default() };
     let one = "at least 2 components (one cannot rotate)";
     use ErrorKind::Param;
     let mut c = context.commands();
@@ -219,6 +250,8 @@ fn arguments_out_of_range_are_refused_by_commands_and_on_both_tapes() -> Result<
             "couple_conv2d: kernel is 2 x 3, expected odd, so that it has a centre"),
         ("kernel", c.couple_conv2d(&t(&[1, 1, 2, 2]), &t(&[1, 1, 3, 0]), &t(&[1])).map(drop), Param,
             "couple_conv2d: kernel is 3 x 0, expected odd, so that it has a centre"),
+        ("stride", c.conv2d(&t(&[1, 1, 2, 2]), &t(&[1, 1, 1, 1]), None, still).map(drop), Param,
+            "conv2d: stride is [1, 0], expected at least 1"),
     ]);
     for mut tape in [Tape::new(&context), Tape::reference()] {
         let upload = |tape: &mut Tape, shape: &[usize]| -> Result<_> {
@@ -550,6 +583,9 @@ fn call(c: &mut Commands, op: &str, tensors: &[Tensor]) -> Result<()> {
         "dot" => c.dot(&t[0], &t[1]).map(drop),
         "energy" => c.energy(&t[0], &t[1], Some(&t[2])).map(drop),
         "couple_conv2d" => c.couple_conv2d(&t[0], &t[1], &t[2]).map(drop),
+        "conv2d" => c.conv2d(&t[0], &t[1], Some(&t[2]), ConvOptions::default()).map(drop),
+        "matmul" => c.matmul(&t[0], &t[1], MatmulOptions::default()).map(drop),
+        "linear" => c.linear(&t[0], &t[1], Some(&t[2]), 1).map(drop),
         "sphere_normalize" => c.sphere_normalize(&t[0], 1, 2).map(drop),
         "sphere_step" => c.sphere_step(&t[0], &t[1], &t[2], Some(&t[3]), &options).map(drop),
         other => panic!("{other} is not in the table"),
@@ -567,6 +603,9 @@ const ARGUMENTS: &[(&str, Arguments)] = &[
     ("dot", &[("a", &[3]), ("b", &[3])]),
     ("energy", &[("x", &[2, 3]), ("y", &[2, 3]), ("c", &[2, 3])]),
     ("couple_conv2d", &[("x", &[1, 1, 2, 2]), ("w", &[1, 1, 1, 1]), ("bias", &[1])]),
+    ("conv2d", &[("x", &[1, 1, 2, 2]), ("w", &[1, 1, 1, 1]), ("bias", &[1])]),
+    ("matmul", &[("a", &[2, 3]), ("b", &[3, 1])]),
+    ("linear", &[("x", &[2, 3]), ("w", &[1, 3]), ("bias", &[1])]),
     ("sphere_normalize", &[("x", &[1, 2])]),
     ("sphere_step", &[("x", &[1, 2]), ("y", &[1, 2]), ("gamma", &[1]), ("frequencies", &[1])]),
 ];

@@ -7,8 +7,8 @@ mod common;
 use common::{device, dtypes, numbers, unit};
 use kuramoto::kernel::{Binding, DType, Elem, Kernel, Params as _, input, output};
 use kuramoto::{
-    Commands, Context, Distribution, Result, Rotation, StepOptions, Stream, Tape, Tensor, Var, Work, cpu, ops, read,
-    write,
+    Commands, Context, ConvOptions, Distribution, MatmulOptions, Result, Rotation, StepOptions, Stream, Tape, Tensor,
+    Var, Work, cpu, ops, read, write,
 };
 
 /// The unit roundoff that WGSL allows: results may go to either neighbour.
@@ -209,6 +209,34 @@ const BATCHED: &[Batched] = &[
         n: 2,
         shared: &[(&[10, 10, 3, 5], STORAGE), (&[10], STORAGE)],
         run: |t, x, s| Ok(vec![t.couple_conv2d(x[0], s[0], s[1])?]),
+    },
+    Batched {
+        name: "conv2d",
+        samples: 1,
+        n: 2,
+        shared: &[(&[9, 10, 3, 2], STORAGE), (&[9], STORAGE)],
+        run: |t, x, s| {
+            let options = ConvOptions { stride: [2, 1], padding: [1, 1] };
+            Ok(vec![t.conv2d(x[0], s[0], Some(s[1]), options)?])
+        },
+    },
+    Batched {
+        name: "linear",
+        samples: 1,
+        n: 2,
+        shared: &[(&[9, 10], STORAGE), (&[9], STORAGE)],
+        run: |t, x, s| Ok(vec![t.linear(x[0], s[0], Some(s[1]), 1)?]),
+    },
+    Batched {
+        name: "matmul",
+        samples: 2,
+        n: 2,
+        shared: &[],
+        run: |t, x, _| {
+            let samples = t.spec(x[0])?.shape[0];
+            let (a, b) = (t.reshape(x[0], &[samples, 110, 13])?, t.reshape(x[1], &[samples, 110, 13])?);
+            Ok(vec![t.matmul(a, b, MatmulOptions { transpose_a: false, transpose_b: true })?])
+        },
     },
     Batched { name: "energy", samples: 2, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.energy(x[0], x[1], None)?]) },
     Batched {

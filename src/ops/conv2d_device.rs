@@ -1,7 +1,8 @@
 //! How [`super::Conv2d`] runs on a device.
 
 use super::contracts::{Params, ParamsReg, ParamsW};
-use super::{BACKWARD_W, BACKWARD_W_REG, BACKWARD_X, Conv2d, ConvOptions, FORWARD, REG, Variant};
+use super::{BACKWARD_W, BACKWARD_W_REG, BACKWARD_X, Conv2d, FORWARD, REG, Variant};
+use crate::cpu::conv2d::Extents;
 use crate::error::Result;
 use crate::gpu::{Commands, Tensor, Work, read, write};
 use crate::kernel::DType;
@@ -173,11 +174,11 @@ impl Conv2d {
     }
 }
 
-/// The fast kernels for an op that is a convolution of stride 1 with an odd kernel, its centre on the pixel. Extents are
-/// the caller's to check.
+/// The fast kernels for an op that is a convolution of stride 1 with an odd kernel, its centre on the pixel, and a bias.
+/// The extents are that op's to check.
 impl Commands {
     pub(crate) fn conv2d_centred(&mut self, x: &Tensor, w: &Tensor, bias: &Tensor) -> Result<Tensor> {
-        centred(x, w)?.map(self, x, w, Some(bias), false)
+        centred(x, w).map(self, x, w, Some(bias), false)
     }
 
     pub(crate) fn conv2d_centred_bwd(
@@ -186,13 +187,21 @@ impl Commands {
         dst_bar: &Tensor,
         needs: &[bool],
     ) -> Result<Vec<Option<Tensor>>> {
-        centred(inputs[0], inputs[1])?.gradients(self, inputs, dst_bar, needs)
+        centred(inputs[0], inputs[1]).gradients(self, inputs, dst_bar, needs)
     }
 }
 
-fn centred(x: &Tensor, w: &Tensor) -> Result<Conv2d> {
-    let half = |axis: usize| w.shape().get(axis).copied().unwrap_or(1) / 2;
-    let options = ConvOptions { stride: [1, 1], padding: [half(2), half(3)] };
-    let op = Conv2d::new(x.shape(), w.shape(), true, &options)?;
-    Ok(Conv2d { variant: Variant::Registers, ..op })
+fn centred(x: &Tensor, w: &Tensor) -> Conv2d {
+    let (x, w) = (x.shape(), w.shape());
+    let extents = Extents {
+        batch: x[0],
+        c_in: x[1],
+        c_out: w[0],
+        size: [x[2], x[3]],
+        out: [x[2], x[3]],
+        kernel: [w[2], w[3]],
+        stride: [1, 1],
+        padding: [w[2] / 2, w[3] / 2],
+    };
+    Conv2d { extents, biased: true, variant: Variant::Registers }
 }

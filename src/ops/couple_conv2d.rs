@@ -57,10 +57,25 @@ pub static BACKWARD_W: Kernel = Kernel {
     constants: &[],
 };
 
+/// Which kernels run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Variant {
+    Plain,
+    /// Those of `conv2d`, with a tile of registers.
+    Registers,
+}
+
 /// A coupling with fixed extents.
 #[derive(Clone, Debug)]
 pub struct CoupleConv2d {
     extents: Extents,
+    #[cfg_attr(not(feature = "gpu"), allow(dead_code))]
+    variant: Variant,
+}
+
+/// A tile of registers pays once two of its rows are used. The batch size plays no part: results must not depend on it.
+fn choose(c_in: usize, c_out: usize) -> Variant {
+    if c_in.max(c_out) < 2 { Variant::Plain } else { Variant::Registers }
 }
 
 impl CoupleConv2d {
@@ -81,7 +96,8 @@ impl CoupleConv2d {
             let wanted = "odd, so that it has a centre";
             return Err(Error::argument(ErrorKind::Param, "couple_conv2d", "kernel", format!("{kh} x {kw}"), wanted));
         }
-        Ok(CoupleConv2d { extents: Extents { batch, c_in, c_out, height, width, kh, kw } })
+        let extents = Extents { batch, c_in, c_out, height, width, kh, kw };
+        Ok(CoupleConv2d { extents, variant: choose(c_in, c_out) })
     }
 
     fn shapes(&self) -> ([usize; 4], [usize; 4], [usize; 4]) {
@@ -133,6 +149,9 @@ impl Op for CoupleConv2d {
     }
     #[cfg(feature = "gpu")]
     fn forward(&self, commands: &mut Commands, inputs: &[&Tensor], dtype: DType) -> Result<Vec<Tensor>> {
+        if self.variant == Variant::Registers {
+            return Ok(vec![commands.conv2d_centred(inputs[0], inputs[1], inputs[2])?]);
+        }
         let dst = commands.empty(&self.shapes().2, dtype)?;
         let binds = [read(inputs[0]), read(inputs[1]), read(inputs[2]), write(&dst)];
         let work = Work::invocations(dst.len()).rounds(self.rounds(self.extents.c_in)).flops(self.flops());
@@ -150,6 +169,9 @@ impl Op for CoupleConv2d {
     ) -> Result<Vec<Option<Tensor>>> {
         let mut all = vec![None, None, None];
         let Some(g) = cotangents[0] else { return Ok(all) };
+        if self.variant == Variant::Registers {
+            return commands.conv2d_centred_bwd(inputs, g, needs);
+        }
         let (x_shape, w_shape, _) = self.shapes();
         if needs[0] {
             let x_bar = commands.empty(&x_shape, dtype)?;
@@ -208,8 +230,14 @@ pub static SPEC: OpSpec = OpSpec {
 };
 
 fn cases() -> Vec<Case> {
+    let mut cases = cases_of(Variant::Plain);
+    cases.extend(cases_of(Variant::Registers).into_iter().map(|case| case.variant("reg")));
+    cases
+}
+
+fn cases_of(variant: Variant) -> Vec<Case> {
     let case = |x: [usize; 4], w: [usize; 4], label: &str, fills: [Fill; 3]| {
-        let op = CoupleConv2d::new(&x, &w).ok()?;
+        let op = CoupleConv2d { variant, ..CoupleConv2d::new(&x, &w).ok()? };
         Some(Case::new(format!("x {x:?} w {w:?}{label}"), op, fills.into()).linear())
     };
     let uniform = || [Fill::Uniform, Fill::Uniform, Fill::Uniform];

@@ -12,7 +12,6 @@ pub mod cast;
 mod channel_sums;
 pub mod check;
 pub mod conv2d;
-pub mod couple_attention;
 pub mod couple_conv2d;
 pub mod couple_dense;
 pub mod couple_sparse;
@@ -26,6 +25,7 @@ pub mod gelu;
 pub mod graph;
 mod layout;
 pub mod linear;
+pub mod matmul;
 pub mod noise;
 pub mod norm_batch;
 pub mod norm_batch_inference;
@@ -60,7 +60,6 @@ pub static ALL: &[&OpSpec] = &[
     &blend::SPEC,
     &cast::SPEC,
     &conv2d::SPEC,
-    &couple_attention::SPEC,
     &couple_conv2d::SPEC,
     &couple_dense::SPEC,
     &couple_sparse::SPEC,
@@ -70,8 +69,8 @@ pub static ALL: &[&OpSpec] = &[
     &embedding::SPEC,
     &energy::SPEC,
     &fill::SPEC,
-    &gelu::SPEC,
     &linear::SPEC,
+    &matmul::SPEC,
     &noise::SPEC,
     &norm_batch::SPEC,
     &norm_batch_inference::SPEC,
