@@ -15,7 +15,11 @@ pub mod energy;
 pub mod fill;
 mod layout;
 pub mod noise;
+pub mod norm_batch;
+pub mod norm_batch_inference;
 pub mod norm_group;
+pub mod norm_layer;
+pub mod norm_rms;
 pub mod readout_norm;
 mod row_moment;
 mod rows;
@@ -40,7 +44,11 @@ pub static ALL: &[&OpSpec] = &[
     &energy::SPEC,
     &fill::SPEC,
     &noise::SPEC,
+    &norm_batch::SPEC,
+    &norm_batch_inference::SPEC,
     &norm_group::SPEC,
+    &norm_layer::SPEC,
+    &norm_rms::SPEC,
     &readout_norm::SPEC,
     &scale::SPEC,
     &scale_bias::SPEC,
