@@ -30,8 +30,8 @@ pub mod noise;
 pub mod norm_batch;
 pub mod norm_batch_inference;
 pub mod norm_group;
-pub mod pool_average;
-pub mod pool_max;
+pub mod norm_layer;
+pub mod norm_rms;
 pub mod readout_norm;
 pub mod relu;
 pub mod resize_bilinear;
@@ -75,8 +75,8 @@ pub static ALL: &[&OpSpec] = &[
     &norm_batch::SPEC,
     &norm_batch_inference::SPEC,
     &norm_group::SPEC,
-    &pool_average::SPEC,
-    &pool_max::SPEC,
+    &norm_layer::SPEC,
+    &norm_rms::SPEC,
     &readout_norm::SPEC,
     &relu::SPEC,
     &resize_bilinear::SPEC,

@@ -3,6 +3,10 @@
 use super::spec::Port;
 use crate::cpu::{Over, Rows};
 use crate::error::{Error, ErrorKind, Result};
+#[cfg(feature = "gpu")]
+use crate::gpu::Work;
+#[cfg(feature = "gpu")]
+use crate::kernel::WORKGROUP;
 
 /// Sees a tensor with extents `shape` as `[outer, channels, inner]` around `axis`, which comes after the first.
 pub(super) fn rows(op: &str, argument: &str, shape: &[usize], axis: usize, over: Over) -> Result<Rows> {
@@ -29,6 +33,20 @@ pub(super) fn positive(op: &str, eps: f32) -> Result<()> {
         return Ok(());
     }
     Err(Error::argument(ErrorKind::Param, op, "eps", eps, "a positive normal number"))
+}
+
+/// Rows over channels that one workgroup takes, for kernels with `row_block`: neighbours where a row's elements lie
+/// apart, so that lanes read whole sectors of memory. Depends on extents behind the channels alone.
+#[cfg(feature = "gpu")]
+pub(super) fn block(at: &Rows) -> usize {
+    if at.inner >= 8 { 8 } else { 1 }
+}
+
+/// Work of such a kernel that makes so many loops over the channels and as many sums.
+#[cfg(feature = "gpu")]
+pub(super) fn block_work(at: &Rows, loops: usize, sums: usize) -> Work {
+    let lanes = WORKGROUP as usize / block(at);
+    Work::workgroups(at.count().div_ceil(block(at))).rounds(loops * at.channels.div_ceil(lanes) + 8 * sums)
 }
 
 /// Which of the optional operands a normalisation has; they follow its other inputs.
