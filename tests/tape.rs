@@ -507,6 +507,9 @@ impl Real for Noisy {
     fn ln(self) -> Noisy {
         Noisy::off(self.0.ln(), 3.0)
     }
+    fn erfc(self) -> Noisy {
+        Noisy::off(Real::erfc(self.0), 17.0 + 3.0 * self.0 * self.0)
+    }
     fn sum(terms: impl IntoIterator<Item = Noisy>) -> Noisy {
         terms.into_iter().reduce(|a, b| a + b).unwrap_or(Noisy(0.0))
     }
