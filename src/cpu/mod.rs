@@ -8,17 +8,26 @@
 
 pub mod add;
 pub mod axpy;
+pub mod blend;
 pub mod cast;
 pub mod couple_conv2d;
+pub mod cross_entropy;
 pub mod dot;
+pub mod embedding;
 pub mod energy;
 pub mod fill;
+pub mod gelu;
 mod layout;
 pub mod noise;
+pub mod pool_average;
+pub mod pool_max;
 mod real;
+pub mod relu;
 pub mod scale;
+pub mod silu;
 pub mod sphere_normalize;
 pub mod sphere_step;
+pub mod swiglu;
 
-pub use layout::Oscillators;
+pub use layout::{Channels, Oscillators};
 pub use real::{Bound, Dual, Real, Tier};

@@ -5,20 +5,30 @@
 
 pub mod add;
 pub mod axpy;
+pub mod blend;
 mod case;
 pub mod cast;
 pub mod check;
 pub mod couple_conv2d;
+pub mod cross_entropy;
 pub mod dot;
+pub mod embedding;
 pub mod energy;
 pub mod fill;
+pub mod gelu;
 mod layout;
 pub mod noise;
+pub mod pool_average;
+pub mod pool_max;
+pub mod relu;
 pub mod scale;
+pub mod silu;
 pub mod spec;
 pub mod sphere_normalize;
 pub mod sphere_step;
 mod sum_rows;
+pub mod swiglu;
+mod unary;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::Kernel;
@@ -28,15 +38,24 @@ use spec::{Case, OpSpec};
 pub static ALL: &[&OpSpec] = &[
     &add::SPEC,
     &axpy::SPEC,
+    &blend::SPEC,
     &cast::SPEC,
     &couple_conv2d::SPEC,
+    &cross_entropy::SPEC,
     &dot::SPEC,
+    &embedding::SPEC,
     &energy::SPEC,
     &fill::SPEC,
+    &gelu::SPEC,
     &noise::SPEC,
+    &pool_average::SPEC,
+    &pool_max::SPEC,
+    &relu::SPEC,
     &scale::SPEC,
+    &silu::SPEC,
     &sphere_normalize::SPEC,
     &sphere_step::SPEC,
+    &swiglu::SPEC,
 ];
 
 /// Every kernel of the library, once each, in the order of [`ALL`].
