@@ -227,6 +227,139 @@ const ENTRIES: &[Entry] = &[
         groups: 6,
     },
     Entry {
+        kernel: "relu",
+        constants: &[],
+        params: &[("len", U(130))],
+        lengths: &[("x", 130), ("dst", 130)],
+        groups: 3,
+    },
+    Entry {
+        kernel: "relu_bwd",
+        constants: &[],
+        params: &[("len", U(130))],
+        lengths: &[("x", 130), ("dst_bar", 130), ("x_bar", 130)],
+        groups: 3,
+    },
+    Entry {
+        kernel: "gelu",
+        constants: &[],
+        params: &[("len", U(130))],
+        lengths: &[("x", 130), ("dst", 130)],
+        groups: 3,
+    },
+    Entry {
+        kernel: "gelu_bwd",
+        constants: &[],
+        params: &[("len", U(130))],
+        lengths: &[("x", 130), ("dst_bar", 130), ("x_bar", 130)],
+        groups: 3,
+    },
+    Entry {
+        kernel: "silu",
+        constants: &[],
+        params: &[("len", U(130))],
+        lengths: &[("x", 130), ("dst", 130)],
+        groups: 3,
+    },
+    Entry {
+        kernel: "silu_bwd",
+        constants: &[],
+        params: &[("len", U(130))],
+        lengths: &[("x", 130), ("dst_bar", 130), ("x_bar", 130)],
+        groups: 3,
+    },
+    Entry {
+        kernel: "swiglu",
+        constants: &[],
+        params: &[("len", U(60)), ("run", U(30))],
+        lengths: &[("x", 120), ("dst", 60)],
+        groups: 1,
+    },
+    Entry {
+        kernel: "swiglu_bwd",
+        constants: &[],
+        params: &[("len", U(60)), ("run", U(30))],
+        lengths: &[("x", 120), ("dst_bar", 60), ("x_bar", 120)],
+        groups: 1,
+    },
+    Entry {
+        kernel: "blend",
+        constants: &[],
+        params: &[("len", U(80)), ("channels", U(8)), ("inner", U(5))],
+        lengths: &[("a", 80), ("b", 80), ("mask", 10), ("dst", 80)],
+        groups: 2,
+    },
+    Entry {
+        kernel: "blend_bwd",
+        constants: &[],
+        params: &[("len", U(80)), ("channels", U(8)), ("inner", U(5))],
+        lengths: &[("mask", 10), ("dst_bar", 80), ("a_bar", 80), ("b_bar", 80)],
+        groups: 2,
+    },
+    Entry {
+        kernel: "blend_bwd_mask",
+        constants: &[],
+        params: &[("positions", U(10)), ("channels", U(8)), ("inner", U(5))],
+        lengths: &[("a", 80), ("b", 80), ("dst_bar", 80), ("mask_bar", 10)],
+        groups: 1,
+    },
+    Entry {
+        kernel: "embedding",
+        constants: &[],
+        params: &[("len", U(450)), ("rows", U(4)), ("width", U(9)), ("inner", U(5))],
+        lengths: &[("indices", 50), ("table", 36), ("dst", 450)],
+        groups: 8,
+    },
+    Entry {
+        kernel: "embedding_bwd",
+        constants: &[],
+        params: &[("positions", U(70)), ("rows", U(4)), ("width", U(9)), ("inner", U(5))],
+        lengths: &[("indices", 70), ("dst_bar", 630), ("table_bar", 36)],
+        groups: 8,
+    },
+    Entry {
+        kernel: "cross_entropy",
+        constants: &[],
+        params: &[("positions", U(70)), ("classes", U(4)), ("inner", U(5))],
+        lengths: &[("logits", 280), ("labels", 70), ("partial", 2), ("statistics", 140)],
+        groups: 2,
+    },
+    Entry {
+        kernel: "cross_entropy_bwd",
+        constants: &[],
+        params: &[("positions", U(70)), ("classes", U(4)), ("inner", U(5))],
+        lengths: &[("logits", 280), ("labels", 70), ("statistics", 140), ("dst_bar", 1), ("logits_bar", 280)],
+        groups: 5,
+    },
+    Entry {
+        kernel: "pool_average",
+        constants: &[],
+        params: &[("planes", U(3)), ("plane", U(70))],
+        lengths: &[("x", 210), ("dst", 3)],
+        groups: 3,
+    },
+    Entry {
+        kernel: "pool_average_bwd",
+        constants: &[],
+        params: &[("len", U(210)), ("plane", U(70))],
+        lengths: &[("dst_bar", 3), ("x_bar", 210)],
+        groups: 4,
+    },
+    Entry {
+        kernel: "pool_max",
+        constants: &[],
+        params: &[("planes", U(3)), ("plane", U(70))],
+        lengths: &[("x", 210), ("dst", 3)],
+        groups: 3,
+    },
+    Entry {
+        kernel: "pool_max_bwd",
+        constants: &[],
+        params: &[("planes", U(3)), ("plane", U(70))],
+        lengths: &[("x", 210), ("dst_bar", 3), ("x_bar", 210)],
+        groups: 3,
+    },
+    Entry {
         kernel: "check_finite",
         constants: &[],
         params: &[("len", U(200)), ("is_f16", U(0))],
@@ -278,8 +411,12 @@ fn fit(entry: &Entry) -> Result<Launch, String> {
         .map(|(binding, (_, len))| {
             let written = binding.access != Access::Read;
             let float = binding.elem != Elem::U32;
-            let words =
-                if written { vec![u32::MAX; *len] } else { (0..*len).map(|_| numbers.signed().to_bits()).collect() };
+            let words = match (written, binding.elem) {
+                (true, _) => vec![u32::MAX; *len],
+                // Indices and labels: below 4 are rows of every launch here.
+                (false, Elem::U32) => (0..*len).map(|_| (4.0 * numbers.unit()) as u32).collect(),
+                (false, _) => (0..*len).map(|_| numbers.signed().to_bits()).collect(),
+            };
             Buffer { words, written, float }
         })
         .collect();
