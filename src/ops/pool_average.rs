@@ -61,6 +61,7 @@ impl PoolAverage {
         Ok(PoolAverage { shape: shape.to_vec(), plane })
     }
 
+    #[cfg(feature = "gpu")]
     fn planes(&self) -> usize {
         self.shape[0] * self.shape[1]
     }

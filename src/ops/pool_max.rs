@@ -60,6 +60,7 @@ impl PoolMax {
         Ok(PoolMax { shape: shape.to_vec(), plane })
     }
 
+    #[cfg(feature = "gpu")]
     fn planes(&self) -> usize {
         self.shape[0] * self.shape[1]
     }

@@ -7,7 +7,8 @@ use super::{Bound, FLUSH, Tier};
 /// Terms of the continued fraction: 2e-17 relative at 1.5, less beyond.
 const TERMS: usize = 100;
 
-/// `erfc(x)`, within 1e-15 of itself; beyond 3, where `exp` carries the rounding of `x²`, within `x²` times 2e-16.
+/// `erfc(x)` within 1e-15; relative to itself within 3e-14 below 1.5 (the worst is there, where it is a difference), and
+/// beyond within 1e-15 and, since `exp` carries the rounding of `x²`, `x²` times 2.3e-16.
 ///
 /// Below 1.5 by the series of positive terms
 /// `erf(z) = 2/√π exp(-z²) (z + 2 z³/3 + 4 z⁵/15 + ..)`, above by the continued fraction
@@ -17,7 +18,7 @@ pub(super) fn erfc(x: f64) -> f64 {
     // Past 28 the value is below every f64; the limit keeps infinities out of the fraction.
     let tail = match z {
         z if z < 1.5 => 1.0 - series(z),
-        z => fraction(z.min(40.0)),
+        z => fraction(z.clamp(1.5, 40.0)),
     };
     if x < 0.0 { 2.0 - tail } else { tail }
 }
@@ -70,21 +71,21 @@ pub(super) fn bound(x: Bound) -> Bound {
 mod tests {
     use super::*;
 
-    // To 17 digits, from an arbitrary-precision evaluation of the integral.
+    // The nearest f64, from an arbitrary-precision evaluation of the integral.
     const VALUES: &[(f64, f64)] = &[
-        (0.001, 0.99887162120903076),
-        (0.25, 0.72367360983176307),
-        (0.75, 0.28884436634648487),
+        (0.001, 0.9988716212090307),
+        (0.25, 0.7236736098317631),
+        (0.75, 0.28884436634648486),
         (1.25, 0.07709987174354177),
-        (1.5, 0.033894853524689273),
-        (1.75, 0.013328328780817556),
-        (2.5, 0.00040695201744495894),
-        (4.0, 1.5417257900280019e-8),
-        (7.0, 4.1838256077794144e-23),
+        (1.5, 0.033894853524689274),
+        (1.75, 0.013328328780817557),
+        (2.5, 0.0004069520174449589),
+        (4.0, 1.541725790028002e-08),
+        (7.0, 4.183825607779414e-23),
         (12.0, 1.3562611692059042e-64),
-        (25.0, 8.3001725711965228e-274),
+        (25.0, 8.300172571196523e-274),
         (-0.5, 1.5204998778130465),
-        (-1.75, 1.9866716712191824),
+        (-1.75, 1.9866716712191823),
         (-6.0, 2.0),
     ];
 
