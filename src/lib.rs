@@ -8,6 +8,7 @@ mod error;
 #[cfg(feature = "gpu")]
 mod gpu;
 pub mod kernel;
+pub mod model;
 pub mod ops;
 mod tape;
 #[cfg(feature = "weights")]
@@ -18,6 +19,9 @@ pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
 pub use gpu::{Bind, Commands, Context, Counters, Profile, Read, Span, Tensor, Work, read, update, write};
 pub use kernel::{DType, Kernel};
+pub use ops::adam::AdamOptions;
+pub use ops::ema::{WarmUp, warmup_decay};
+pub use ops::graph::Graph;
 pub use ops::sphere_step::{Rotation, StepOptions};
 pub use tape::{Array, Backend, Grads, Repeated, Rule, Spec, Stepped, Storage, Tape, Value, Var};
 #[cfg(feature = "gpu")]

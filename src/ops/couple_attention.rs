@@ -330,6 +330,50 @@ impl Op for CoupleAttention {
     }
 }
 
+#[cfg(feature = "gpu")]
+impl Commands {
+    /// Attention as a coupling, `W_o o + b_o` for the attention `o` of `q, k, v = W_qkv x + b_qkv`, over all tokens of a
+    /// sample: `x` and the result have `C` channels along `options.axis`. Source: AKOrN, equations 8 and 9.
+    ///
+    /// # Errors
+    /// `Shape`, `Param` for no heads, `Index`, `DType`; as [`Commands::apply`].
+    pub fn couple_attention(
+        &mut self,
+        x: &Tensor,
+        weights: &AttentionWeights<&Tensor>,
+        options: &AttentionOptions,
+    ) -> Result<Tensor> {
+        let qkv = self.linear(x, weights.w_qkv, weights.b_qkv, options.axis)?;
+        let core = CoupleAttention::new(qkv.shape(), weights.positions.map(|m| m.is_some()), options)?;
+        let mut inputs = vec![&qkv];
+        inputs.extend(weights.positions.iter().flatten());
+        let o = self.apply(&core, &inputs)?.remove(0);
+        self.linear(&o, weights.w_o, weights.b_o, options.axis)
+    }
+}
+
+impl Tape {
+    /// As [`Commands::couple_attention`](crate::Commands::couple_attention), differentiable in all operands; the
+    /// gradients of weights, biases and matrices are f32. Scores are computed again in the backward pass, nothing of
+    /// their size is stored.
+    ///
+    /// # Errors
+    /// As [`Commands::couple_attention`](crate::Commands::couple_attention).
+    pub fn couple_attention(
+        &mut self,
+        x: Var,
+        weights: &AttentionWeights<Var>,
+        options: &AttentionOptions,
+    ) -> Result<Var> {
+        let qkv = self.linear(x, weights.w_qkv, weights.b_qkv, options.axis)?;
+        let core = CoupleAttention::new(&self.spec(qkv)?.shape, weights.positions.map(|m| m.is_some()), options)?;
+        let mut inputs = vec![qkv];
+        inputs.extend(weights.positions.iter().flatten());
+        let o = self.apply_one(core, &inputs)?;
+        self.linear(o, weights.w_o, weights.b_o, options.axis)
+    }
+}
+
 /// The op.
 pub static SPEC: OpSpec = OpSpec {
     name: "couple_attention",

@@ -240,4 +240,47 @@ impl Backend {
             Backend::Reference => Ok(value.array()?.data().to_vec()),
         }
     }
+
+    /// One f32 array of the extents of `into` from parts and the element where each starts: zero where no part lies and
+    /// where a part is `None`. A flat arena of gradients is made so; parts must not overlap. On a device `into` is
+    /// overwritten and returned; the reference backend returns a new array.
+    ///
+    /// # Errors
+    /// `Index` if a part ends past the end, `DType` if one is not like `into`, `Foreign` for a value of the other backend;
+    /// on a device what [`Tensor::slice`](crate::Tensor::slice) and [`Commands::copy_into`](crate::Commands::copy_into)
+    /// return.
+    pub fn assemble(&mut self, into: &Value, parts: &[(usize, Option<&Value>)]) -> Result<Value> {
+        let spec = into.spec();
+        let parts = parts.iter().filter_map(|(start, part)| Some((*start, (*part)?)));
+        for (start, part) in parts.clone() {
+            let part = part.spec();
+            if start.checked_add(part.len()).is_none_or(|end| end > spec.len()) {
+                let message = format!("assemble: {part} from element {start} ends past the end of {spec}");
+                return Err(Error::new(ErrorKind::Index, message));
+            }
+            if part.dtype != spec.dtype {
+                return Err(Error::argument(ErrorKind::DType, "assemble", "a part", part.dtype, spec.dtype));
+            }
+        }
+        match self {
+            #[cfg(feature = "gpu")]
+            Backend::Device(commands) => {
+                let arena = into.tensor()?;
+                commands.zero(arena)?;
+                for (start, part) in parts {
+                    let part = part.tensor()?;
+                    commands.copy_into(part, &arena.slice(start, part.shape())?)?;
+                }
+                Ok(into.clone())
+            }
+            Backend::Reference => {
+                let mut data = vec![0.0; spec.len()];
+                for (start, part) in parts {
+                    let part = part.array()?.data();
+                    data[start..start + part.len()].copy_from_slice(part);
+                }
+                Ok(Value::Host(Array::new(data, &spec.shape, spec.dtype)?))
+            }
+        }
+    }
 }

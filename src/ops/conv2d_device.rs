@@ -1,0 +1,198 @@
+//! How [`super::Conv2d`] runs on a device.
+
+use super::contracts::{Params, ParamsReg, ParamsW};
+use super::{BACKWARD_W, BACKWARD_W_REG, BACKWARD_X, Conv2d, ConvOptions, FORWARD, REG, Variant};
+use crate::error::Result;
+use crate::gpu::{Commands, Tensor, Work, read, write};
+use crate::kernel::DType;
+use crate::ops::sum_columns::{split, sum_columns};
+
+/// Rows and columns of a tile of registers, as in the shaders.
+const TILE: usize = 8;
+
+/// Pixels of a workgroup of the register kernel.
+const BLOCK: usize = 512;
+
+impl Conv2d {
+    /// Floating-point operations of one pass: a multiplication and an addition per tap.
+    fn flops(&self) -> usize {
+        let e = &self.extents;
+        2 * e.batch * e.out[0] * e.out[1] * e.c_out * e.c_in * e.kernel[0] * e.kernel[1]
+    }
+
+    fn params(&self, len: usize, biased: bool) -> Params {
+        let e = &self.extents;
+        Params {
+            len: len as u32,
+            c_in: e.c_in as u32,
+            c_out: e.c_out as u32,
+            height: e.size[0] as u32,
+            width: e.size[1] as u32,
+            out_height: e.out[0] as u32,
+            out_width: e.out[1] as u32,
+            kh: e.kernel[0] as u32,
+            kw: e.kernel[1] as u32,
+            stride_h: e.stride[0] as u32,
+            stride_w: e.stride[1] as u32,
+            pad_h: e.padding[0] as u32,
+            pad_w: e.padding[1] as u32,
+            biased: biased.into(),
+        }
+    }
+
+    /// `dst`, or with `transposed` the cotangent of `x` from that of `dst`.
+    pub(super) fn map(
+        &self,
+        commands: &mut Commands,
+        x: &Tensor,
+        w: &Tensor,
+        bias: Option<&Tensor>,
+        transposed: bool,
+    ) -> Result<Tensor> {
+        let e = &self.extents;
+        let (rows, depth) = if transposed { (e.c_in, e.c_out) } else { (e.c_out, e.c_in) };
+        let dst = commands.empty(&if transposed { self.x_shape() } else { self.dst_shape() }, x.dtype())?;
+        if dst.is_empty() {
+            return Ok(dst);
+        }
+        let rounds = depth * (1 + e.kernel[0] * (1 + e.kernel[1]));
+        match (self.variant, transposed) {
+            (Variant::Plain, false) => {
+                let binds = [read(x), read(w), read(bias.unwrap_or(w)), write(&dst)];
+                let work = Work::invocations(dst.len()).rounds(rounds).flops(self.flops());
+                let params = self.params(dst.len(), bias.is_some());
+                commands.dispatch(&FORWARD, x.dtype(), &[], &params, &binds, work)?;
+            }
+            (Variant::Plain, true) => {
+                let work = Work::invocations(dst.len()).rounds(rounds).flops(self.flops());
+                let binds = [read(w), read(x), write(&dst)];
+                commands.dispatch(&BACKWARD_X, x.dtype(), &[], &self.params(dst.len(), false), &binds, work)?;
+            }
+            (Variant::Registers, _) => {
+                let taps = e.kernel[0] * e.kernel[1];
+                let (src, size) = if transposed { (e.out, e.size) } else { (e.size, e.out) };
+                let phases = if transposed { e.stride } else { [1, 1] };
+                let grid = [size[0].div_ceil(phases[0]), size[1].div_ceil(phases[1])];
+                let pixels = e.batch * grid[0] * grid[1];
+                let (row, col) = if transposed { (taps, rows * taps) } else { (depth * taps, taps) };
+                let params = ParamsReg {
+                    pixels: pixels as u32,
+                    rows: rows as u32,
+                    depth: depth as u32,
+                    grid_height: grid[0] as u32,
+                    grid_width: grid[1] as u32,
+                    dst_height: size[0] as u32,
+                    dst_width: size[1] as u32,
+                    height: src[0] as u32,
+                    width: src[1] as u32,
+                    kh: e.kernel[0] as u32,
+                    kw: e.kernel[1] as u32,
+                    stride_h: e.stride[0] as u32,
+                    stride_w: e.stride[1] as u32,
+                    pad_h: e.padding[0] as u32,
+                    pad_w: e.padding[1] as u32,
+                    row: row as u32,
+                    col: col as u32,
+                    transposed: transposed.into(),
+                    biased: bias.is_some().into(),
+                };
+                let binds = [read(x), read(w), read(bias.unwrap_or(w)), write(&dst)];
+                let groups = phases[0] * phases[1] * rows.div_ceil(TILE) * pixels.div_ceil(BLOCK);
+                let rounds = e.kernel[0] * (1 + e.kernel[1] * (1 + depth));
+                let work = Work::workgroups(groups).rounds(rounds).flops(self.flops());
+                commands.dispatch(&REG, x.dtype(), &[], &params, &binds, work)?;
+            }
+        }
+        Ok(dst)
+    }
+
+    /// Cotangents of the weights and of the bias if there is one.
+    pub(super) fn parameters_bar(
+        &self,
+        commands: &mut Commands,
+        x: &Tensor,
+        g: &Tensor,
+    ) -> Result<(Tensor, Option<Tensor>)> {
+        let e = &self.extents;
+        let columns = e.c_in * e.kernel[0] * e.kernel[1];
+        let (pixels, weights) = (e.batch * e.out[0] * e.out[1], e.c_out * columns);
+        let sums = weights + if self.biased { e.c_out } else { 0 };
+        // Without weights there is no tile whose invocation could hold the bias' sums.
+        let variant = if weights == 0 { Variant::Plain } else { self.variant };
+        let (kernel, invocations) = match variant {
+            Variant::Plain => (&BACKWARD_W, sums),
+            Variant::Registers => (&BACKWARD_W_REG, e.c_out.div_ceil(TILE) * columns.div_ceil(TILE)),
+        };
+        let split = split(pixels, invocations);
+        let partial = commands.empty(&[split.tiles, sums], DType::F32)?;
+        let params = ParamsW {
+            pixels: pixels as u32,
+            c_in: e.c_in as u32,
+            c_out: e.c_out as u32,
+            height: e.size[0] as u32,
+            width: e.size[1] as u32,
+            out_height: e.out[0] as u32,
+            out_width: e.out[1] as u32,
+            kh: e.kernel[0] as u32,
+            kw: e.kernel[1] as u32,
+            stride_h: e.stride[0] as u32,
+            stride_w: e.stride[1] as u32,
+            pad_h: e.padding[0] as u32,
+            pad_w: e.padding[1] as u32,
+            run: split.run as u32,
+            tiles: split.tiles as u32,
+            sums: sums as u32,
+        };
+        let work = Work::invocations(split.tiles * invocations).rounds(split.run).flops(self.flops());
+        commands.dispatch(kernel, x.dtype(), &[], &params, &[read(x), read(g), write(&partial)], work)?;
+        let w_bar = sum_columns(commands, &partial, 0, &self.w_shape())?;
+        let bias_bar = self.biased.then(|| sum_columns(commands, &partial, weights, &[e.c_out])).transpose()?;
+        Ok((w_bar, bias_bar))
+    }
+
+    /// Cotangents of all inputs that `needs` asks for.
+    pub(super) fn gradients(
+        &self,
+        commands: &mut Commands,
+        inputs: &[&Tensor],
+        g: &Tensor,
+        needs: &[bool],
+    ) -> Result<Vec<Option<Tensor>>> {
+        let mut all = vec![None; inputs.len()];
+        if needs[0] {
+            all[0] = Some(self.map(commands, g, inputs[1], None, true)?);
+        }
+        if needs[1..].contains(&true) {
+            let (w_bar, bias_bar) = self.parameters_bar(commands, inputs[0], g)?;
+            all[1] = Some(w_bar);
+            if let Some(last) = all.get_mut(2) {
+                *last = bias_bar;
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// The fast kernels for an op that is a convolution of stride 1 with an odd kernel, its centre on the pixel. Extents are
+/// the caller's to check.
+impl Commands {
+    pub(crate) fn conv2d_centred(&mut self, x: &Tensor, w: &Tensor, bias: &Tensor) -> Result<Tensor> {
+        centred(x, w)?.map(self, x, w, Some(bias), false)
+    }
+
+    pub(crate) fn conv2d_centred_bwd(
+        &mut self,
+        inputs: &[&Tensor],
+        dst_bar: &Tensor,
+        needs: &[bool],
+    ) -> Result<Vec<Option<Tensor>>> {
+        centred(inputs[0], inputs[1])?.gradients(self, inputs, dst_bar, needs)
+    }
+}
+
+fn centred(x: &Tensor, w: &Tensor) -> Result<Conv2d> {
+    let half = |axis: usize| w.shape().get(axis).copied().unwrap_or(1) / 2;
+    let options = ConvOptions { stride: [1, 1], padding: [half(2), half(3)] };
+    let op = Conv2d::new(x.shape(), w.shape(), true, &options)?;
+    Ok(Conv2d { variant: Variant::Registers, ..op })
+}

@@ -1,0 +1,247 @@
+//! A linear map of the channels, for tokens and for images: `dst = w x + bias`.
+
+use super::spec::{Op, OpSpec, Port};
+use crate::cpu::Real;
+use crate::cpu::linear::{self as cpu, Extents};
+use crate::error::{Error, ErrorKind, Result};
+#[cfg(feature = "gpu")]
+use crate::gpu::{Commands, Tensor, Work, read, write};
+#[cfg(feature = "gpu")]
+use crate::kernel::DType;
+use crate::tape::{Tape, Var};
+
+#[path = "linear_cases.rs"]
+mod cases;
+#[path = "linear_contracts.rs"]
+mod contracts;
+
+pub use contracts::{BACKWARD_W, BACKWARD_W_REG, FORWARD, FORWARD_REG};
+#[cfg(feature = "gpu")]
+use contracts::{Params, ParamsW};
+
+/// Rows and columns of a tile of registers, as in the shaders.
+#[cfg(feature = "gpu")]
+const TILE: usize = 8;
+
+/// Columns of a workgroup of the register kernel.
+#[cfg(feature = "gpu")]
+const BLOCK: usize = 512;
+
+/// Which kernels run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Variant {
+    Plain,
+    Registers,
+}
+
+/// A map with fixed extents.
+#[derive(Clone, Debug)]
+pub struct Linear {
+    extents: Extents,
+    x: Vec<usize>,
+    dst: Vec<usize>,
+    biased: bool,
+    #[cfg_attr(not(feature = "gpu"), allow(dead_code))]
+    variant: Variant,
+}
+
+/// A tile of registers pays once two of its rows are used; of one row or column its loads are those of the plain
+/// kernel. The batch size plays no part: results must not depend on it.
+fn choose(rows: usize, depth: usize) -> Variant {
+    if rows.min(depth) < 2 { Variant::Plain } else { Variant::Registers }
+}
+
+impl Linear {
+    /// A map of axis `axis` of `x` by `w` `[M, K]`, with or without a bias `[M]`.
+    ///
+    /// # Errors
+    /// `Shape` if `x` has no such axis after the first, if `w` does not have two axes or does not take `x`'s channels;
+    /// `Index` if the result has more elements than 32-bit indices reach.
+    pub fn new(x: &[usize], w: &[usize], biased: bool, axis: usize) -> Result<Linear> {
+        let refuse = |argument: &str, got: String, wanted: String| {
+            Err(Error::argument(ErrorKind::Shape, "linear", argument, got, wanted))
+        };
+        let Some(depth) = x.get(axis).copied().filter(|_| axis > 0) else {
+            return refuse("axis", axis.to_string(), format!("an axis of {x:?} after the first, which counts samples"));
+        };
+        let &[rows, w_depth] = w else { return refuse("w", format!("{w:?}"), "[M, K]".into()) };
+        if w_depth != depth {
+            return refuse("w", format!("{w:?}"), format!("[M, {depth}] for axis {axis} of {x:?}"));
+        }
+        let mut dst = x.to_vec();
+        dst[axis] = rows;
+        for (argument, shape) in [("x", x), ("w", w), ("dst", &dst)] {
+            let elements = shape.iter().try_fold(1usize, |n, extent| n.checked_mul(*extent));
+            if elements.is_none_or(|n| u32::try_from(n).is_err()) {
+                let wanted = format!("at most {} elements, what 32-bit indices reach", u32::MAX);
+                return Err(Error::argument(ErrorKind::Index, "linear", argument, format!("{shape:?}"), wanted));
+            }
+        }
+        let (outer, inner) = (x[..axis].iter().product(), x[axis + 1..].iter().product());
+        let extents = Extents { outer, rows, depth, inner };
+        Ok(Linear { extents, x: x.to_vec(), dst, biased, variant: choose(rows, depth) })
+    }
+}
+
+#[cfg(feature = "gpu")]
+impl Linear {
+    /// `dst = W x + bias`, or with `transposed` the cotangent of `x`.
+    fn map(
+        &self,
+        commands: &mut Commands,
+        x: &Tensor,
+        w: &Tensor,
+        bias: Option<&Tensor>,
+        transposed: bool,
+    ) -> Result<Tensor> {
+        let e = &self.extents;
+        let (shape, rows, depth) = if transposed { (&self.x, e.depth, e.rows) } else { (&self.dst, e.rows, e.depth) };
+        let (row, col) = if transposed { (1, e.depth) } else { (e.depth, 1) };
+        let dst = commands.empty(shape, x.dtype())?;
+        if dst.is_empty() {
+            return Ok(dst);
+        }
+        let columns = e.outer * e.inner;
+        let params = Params {
+            columns: columns as u32,
+            rows: rows as u32,
+            depth: depth as u32,
+            inner: e.inner as u32,
+            row: row as u32,
+            col: col as u32,
+            biased: bias.is_some().into(),
+        };
+        let binds = [read(x), read(w), read(bias.unwrap_or(w)), write(&dst)];
+        let (kernel, work) = match self.variant {
+            Variant::Plain => (&FORWARD, Work::invocations(dst.len())),
+            Variant::Registers => (&FORWARD_REG, Work::workgroups(rows.div_ceil(TILE) * columns.div_ceil(BLOCK))),
+        };
+        let work = work.rounds(depth).flops(2 * dst.len() * depth);
+        commands.dispatch(kernel, x.dtype(), &[], &params, &binds, work)?;
+        Ok(dst)
+    }
+
+    /// Cotangents of the weights and of the bias if there is one.
+    fn parameters_bar(&self, commands: &mut Commands, x: &Tensor, g: &Tensor) -> Result<(Tensor, Option<Tensor>)> {
+        let e = &self.extents;
+        let (columns, weights) = (e.outer * e.inner, e.rows * e.depth);
+        let width = weights + if self.biased { e.rows } else { 0 };
+        // Without weights there is no tile whose invocation could hold the bias' sums.
+        let variant = if weights == 0 { Variant::Plain } else { self.variant };
+        let (kernel, invocations) = match variant {
+            Variant::Plain => (&BACKWARD_W, width),
+            Variant::Registers => (&BACKWARD_W_REG, e.rows.div_ceil(TILE) * e.depth.div_ceil(TILE)),
+        };
+        let split = super::sum_columns::split(columns, invocations);
+        let partial = commands.empty(&[split.tiles, width], DType::F32)?;
+        let params = ParamsW {
+            columns: columns as u32,
+            rows: e.rows as u32,
+            depth: e.depth as u32,
+            inner: e.inner as u32,
+            run: split.run as u32,
+            tiles: split.tiles as u32,
+            width: width as u32,
+        };
+        let work = Work::invocations(split.tiles * invocations).rounds(split.run).flops(2 * columns * width);
+        commands.dispatch(kernel, x.dtype(), &[], &params, &[read(x), read(g), write(&partial)], work)?;
+        let sum = super::sum_columns::sum_columns;
+        let w_bar = sum(commands, &partial, 0, &[e.rows, e.depth])?;
+        let bias_bar = self.biased.then(|| sum(commands, &partial, weights, &[e.rows])).transpose()?;
+        Ok((w_bar, bias_bar))
+    }
+}
+
+impl Op for Linear {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+    fn inputs(&self) -> Vec<Port> {
+        let e = &self.extents;
+        let mut ports = vec![Port::storage("x", &self.x), Port::storage("w", &[e.rows, e.depth])];
+        if self.biased {
+            ports.push(Port::storage("bias", &[e.rows]));
+        }
+        ports
+    }
+    fn outputs(&self) -> Vec<Port> {
+        vec![Port::storage("dst", &self.dst)]
+    }
+    fn parameters(&self) -> &'static [&'static str] {
+        &["w", "bias"]
+    }
+    fn reference<R: Real>(&self, inputs: &[&[R]]) -> Vec<Vec<R>> {
+        vec![cpu::forward(inputs[0], inputs[1], inputs.get(2).copied(), &self.extents)]
+    }
+    fn reference_vjp<R: Real>(&self, inputs: &[&[R]], cotangents: &[&[R]]) -> Vec<Vec<R>> {
+        let mut all: Vec<Vec<R>> = cpu::backward(inputs[0], inputs[1], cotangents[0], &self.extents).into();
+        all.truncate(inputs.len());
+        all
+    }
+    #[cfg(feature = "gpu")]
+    fn forward(&self, commands: &mut Commands, inputs: &[&Tensor], _: DType) -> Result<Vec<Tensor>> {
+        Ok(vec![self.map(commands, inputs[0], inputs[1], inputs.get(2).copied(), false)?])
+    }
+    #[cfg(feature = "gpu")]
+    fn backward(
+        &self,
+        commands: &mut Commands,
+        inputs: &[&Tensor],
+        cotangents: &[Option<&Tensor>],
+        needs: &[bool],
+        _: DType,
+    ) -> Result<Vec<Option<Tensor>>> {
+        let mut all = vec![None; inputs.len()];
+        let Some(g) = cotangents[0] else { return Ok(all) };
+        if needs[0] {
+            all[0] = Some(self.map(commands, g, inputs[1], None, true)?);
+        }
+        if needs[1..].contains(&true) {
+            let (w_bar, bias_bar) = self.parameters_bar(commands, inputs[0], g)?;
+            all[1] = Some(w_bar);
+            if let Some(last) = all.get_mut(2) {
+                *last = bias_bar;
+            }
+        }
+        Ok(all)
+    }
+}
+
+#[cfg(feature = "gpu")]
+impl Commands {
+    /// `w x + bias` along the channels: `x` of any rank with its K channels on axis `axis`, `w` `[M, K]`, `bias` `[M]`;
+    /// the result has M channels there. Tokens `[B, T, K]` have axis 2, images `[B, K, H, W]` axis 1 (a 1x1
+    /// convolution).
+    ///
+    /// # Errors
+    /// `Shape`, `DType`, `Index`; as [`Commands::apply`].
+    pub fn linear(&mut self, x: &Tensor, w: &Tensor, bias: Option<&Tensor>, axis: usize) -> Result<Tensor> {
+        let op = Linear::new(x.shape(), w.shape(), bias.is_some(), axis)?;
+        let mut inputs = vec![x, w];
+        inputs.extend(bias);
+        Ok(self.apply(&op, &inputs)?.remove(0))
+    }
+}
+
+impl Tape {
+    /// As [`Commands::linear`](crate::Commands::linear), differentiable in all operands; the gradients of `w` and
+    /// `bias` are f32.
+    ///
+    /// # Errors
+    /// As [`Commands::linear`](crate::Commands::linear).
+    pub fn linear(&mut self, x: Var, w: Var, bias: Option<Var>, axis: usize) -> Result<Var> {
+        let op = Linear::new(&self.spec(x)?.shape, &self.spec(w)?.shape, bias.is_some(), axis)?;
+        let mut inputs = vec![x, w];
+        inputs.extend(bias);
+        self.apply_one(op, &inputs)
+    }
+}
+
+/// The op.
+pub static SPEC: OpSpec = OpSpec {
+    name: "linear",
+    formula: "dst[o,m,i] = bias[m] + sum_k w[m,k] x[o,k,i]",
+    differentiable: true,
+    kernels: &[&FORWARD, &FORWARD_REG, &BACKWARD_W, &BACKWARD_W_REG, &super::sum_columns::KERNEL],
+    cases: cases::cases,
+};
