@@ -12,6 +12,6 @@ mod sudoku;
 
 pub use classifier::{Classified, Classifier, ClassifierConfig, ClassifierMode};
 pub use layer::{Coupling, DriveNorm, KuramotoLayer, LayerConfig, Run, Trajectory};
-pub use object::{ObjectConfig, ObjectNet, Objects};
+pub use object::{ObjectConfig, ObjectCoupling, ObjectNet, Objects};
 pub use readout::Readout;
 pub use sudoku::{Solved, Sudoku, SudokuConfig};

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kuramoto::model::{Bound, Parameters, Role};
 use kuramoto::{DType, Tape, Var};
 use serde_json::Value as Json;
 
@@ -158,6 +159,25 @@ impl Session<'_> {
     /// The parameter `key`, whose gradient must be the file's; a parameter without one there must get none.
     pub fn parameter(&mut self, key: &str) -> Result<Var> {
         self.leaf(format!("param/{key}"), Some(key.to_owned()))
+    }
+
+    /// The parameters of a model with the file's values. Everything that the model learns must get the file's gradient.
+    pub fn parameters(&mut self, mut parameters: Parameters) -> Result<Bound> {
+        // It refuses a name that the model does not have, and one that the file lacks.
+        parameters.load(&self.golden.parameters)?;
+        self.used.extend(self.golden.parameters.iter().map(|(name, _)| format!("param/{name}")));
+        let bound = parameters.place(&mut self.tape)?.bind(&mut self.tape);
+        for parameter in parameters.iter().filter(|parameter| parameter.role == Role::Learned) {
+            self.leaves.push((parameter.name.clone(), bound.get(&parameter.name)?));
+        }
+        Ok(bound)
+    }
+
+    /// One extent of the parameter `key`.
+    pub fn extent(&self, key: &str, axis: usize) -> Result<usize> {
+        let shape = self.golden.parameters.require(key)?.shape();
+        let missing = || Failure::usage(format!("`param/{key}` is {shape:?}, expected an axis {axis}"));
+        shape.get(axis).copied().ok_or_else(missing)
     }
 
     /// Runs backward and collects what there is to compare.
