@@ -139,6 +139,8 @@ fn steps(full: bool, device: bool) -> Vec<Step> {
     steps.push(cargo("doc --workspace --no-deps").with("RUSTDOCFLAGS", "-D warnings"));
     let conformance = if full { "xtask conformance --full" } else { "xtask conformance" };
     steps.push(cargo(&format!("{conformance} --json target/conformance.json")).on_device());
+    steps.push(cargo("xtask golden tests/golden --reference"));
+    steps.push(cargo("xtask golden tests/golden").on_device());
     steps.push(cargo("xtask node"));
     for example in stems(&root.join("examples")) {
         // As `cargo test --workspace` has built it: `cargo run` would compile the dependencies again, for the features

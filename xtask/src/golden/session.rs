@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kuramoto::model::{Bound, Parameters};
+use kuramoto::model::{Bound, Parameters, Role};
 use kuramoto::{DType, Tape, Var};
 use serde_json::Value as Json;
 
@@ -161,24 +161,23 @@ impl Session<'_> {
         self.leaf(format!("param/{key}"), Some(key.to_owned()))
     }
 
-    /// Takes the file's parameters into those of a model, every one of which must be there and no other; gradients must be
-    /// those of the file.
-    pub fn model(&mut self, mut parameters: Parameters) -> Result<Bound> {
+    /// The parameters of a model with the file's values. Everything that the model learns must get the file's gradient.
+    pub fn parameters(&mut self, mut parameters: Parameters) -> Result<Bound> {
+        // It refuses a name that the model does not have, and one that the file lacks.
         parameters.load(&self.golden.parameters)?;
         self.used.extend(self.golden.parameters.iter().map(|(name, _)| format!("param/{name}")));
         let bound = parameters.place(&mut self.tape)?.bind(&mut self.tape);
-        self.leaves.extend(bound.iter().map(|(name, var)| (name.to_owned(), var)));
+        for parameter in parameters.iter().filter(|parameter| parameter.role == Role::Learned) {
+            self.leaves.push((parameter.name.clone(), bound.get(&parameter.name)?));
+        }
         Ok(bound)
     }
 
-    /// Extents of a parameter.
-    pub fn extents_of(&self, name: &str) -> Result<&[usize]> {
-        Ok(self.golden.parameters.require(name)?.shape())
-    }
-
-    /// Whether the file has an attribute.
-    pub fn has(&self, name: &str) -> bool {
-        self.golden.attrs.contains_key(name)
+    /// One extent of the parameter `key`.
+    pub fn extent(&self, key: &str, axis: usize) -> Result<usize> {
+        let shape = self.golden.parameters.require(key)?.shape();
+        let missing = || Failure::usage(format!("`param/{key}` is {shape:?}, expected an axis {axis}"));
+        shape.get(axis).copied().ok_or_else(missing)
     }
 
     /// Runs backward and collects what there is to compare.
