@@ -248,6 +248,11 @@ impl KuramotoLayer {
     /// Runs the layer from the state `x`, of any scale, under the drive `c`, both `[B, C, H, W]` (`[B, C]` for dense and
     /// sparse coupling), with step size `gamma` `[1]` in f32.
     ///
+    /// While `T` steps are differentiated, tensors hold at most `m T + 6` states with [`Storage::Everything`] and
+    /// `T / k + m k + 8` with [`Storage::Every`]`(k)`, besides weights, where a step leaves `m` states' worth of
+    /// intermediates: 3 with a convolution, dense or sparse coupling (coupled state, drive, state), 7 with attention
+    /// (queries, keys, values and mixed values besides). The minimum is near `k = sqrt(T / m)`.
+    ///
     /// # Errors
     /// `Shape` and `DType` if an argument does not fit, `Param` if `bound` lacks a parameter; whatever the ops return.
     pub fn forward(&self, tape: &mut Tape, bound: &Bound, x: Var, c: Var, gamma: Var, run: &Run) -> Result<Trajectory> {
