@@ -162,6 +162,39 @@ const NOISE: &[(&str, Value)] = &[
     ("stream", U(1)),
     ("distribution", U(1)),
 ];
+const STEP_BWD: &[(&str, Value)] = &[
+    ("count", U(20)),
+    ("per_sample", U(10)),
+    ("groups", U(2)),
+    ("n", U(4)),
+    ("inner", U(5)),
+    ("rotation", U(3)),
+    ("projection", U(1)),
+    ("energy", U(1)),
+];
+const STEP_BWD_LENGTHS: &[(&str, usize)] = &[
+    ("x", STATE),
+    ("y", STATE),
+    ("gamma", 1),
+    ("frequencies", 4),
+    ("dst_bar", STATE),
+    ("energy_bar", 2),
+    ("x_bar", STATE),
+    ("y_bar", STATE),
+];
+const STEP_SCALARS: &[(&str, Value)] = &[
+    ("rows", U(6)),
+    ("tiles", U(1)),
+    ("per_group", U(10)),
+    ("groups", U(2)),
+    ("n", U(4)),
+    ("inner", U(5)),
+    ("rotation", U(3)),
+    ("projection", U(1)),
+];
+const STEP_SCALARS_LENGTHS: &[(&str, usize)] =
+    &[("x", STATE), ("y", STATE), ("gamma", 1), ("frequencies", 4), ("dst_bar", STATE), ("partial", 6)];
+const DENSE: &[(&str, Value)] = &[("len", U(21)), ("nodes", U(7)), ("symmetric", U(1)), ("has_bias", U(1))];
 const NORMALIZE: &[(&str, Value)] = &[("count", U(20)), ("n", U(4)), ("inner", U(5))];
 
 const ENTRIES: &[Entry] = &[
@@ -193,8 +226,6 @@ const ENTRIES: &[Entry] = &[
         lengths: &[("dst", 130)],
         groups: 3,
     },
-    Entry { kernel: "noise", constants: &[], params: NOISE, lengths: &[("dst", 140)], groups: 3 },
-    Entry { kernel: "noise_bits", constants: &[], params: NOISE, lengths: &[("dst", 140)], groups: 3 },
     Entry {
         kernel: "couple_conv2d",
         constants: &[],
@@ -274,14 +305,6 @@ const ENTRIES: &[Entry] = &[
         lengths: &[("x", 120), ("w", 54), ("bias", 3), ("dst", 140)],
         groups: 2,
     },
-    Entry { kernel: "conv2d_bwd_w", constants: &[], params: CONV_W, lengths: CONV_W_LENGTHS, groups: 2 },
-    Entry { kernel: "conv2d_bwd_w_reg", constants: &[], params: CONV_W, lengths: CONV_W_LENGTHS, groups: 1 },
-    Entry { kernel: "linear", constants: &[], params: LINEAR, lengths: LINEAR_LENGTHS, groups: 5 },
-    Entry { kernel: "linear_reg", constants: &[], params: LINEAR, lengths: LINEAR_LENGTHS, groups: 2 },
-    Entry { kernel: "linear_bwd_w", constants: &[], params: LINEAR_W, lengths: LINEAR_W_LENGTHS, groups: 2 },
-    Entry { kernel: "linear_bwd_w_reg", constants: &[], params: LINEAR_W, lengths: LINEAR_W_LENGTHS, groups: 1 },
-    Entry { kernel: "matmul", constants: &[], params: MATMUL, lengths: MATMUL_LENGTHS, groups: 8 },
-    Entry { kernel: "matmul_reg", constants: &[("ACROSS", 8)], params: MATMUL, lengths: MATMUL_LENGTHS, groups: 4 },
     Entry {
         kernel: "sum_columns",
         constants: &[],
@@ -572,8 +595,6 @@ const ENTRIES: &[Entry] = &[
         lengths: &[("x", STATE), ("dst_bar", STATE), ("x_bar", STATE)],
         groups: 1,
     },
-    Entry { kernel: "sphere_step", constants: &[], params: STEP, lengths: STEP_LENGTHS, groups: 2 },
-    Entry { kernel: "sphere_step_reg", constants: &[("N", 4)], params: STEP, lengths: STEP_LENGTHS, groups: 2 },
     Entry {
         kernel: "sphere_step_bwd",
         constants: &[],
@@ -602,17 +623,8 @@ const ENTRIES: &[Entry] = &[
     Entry {
         kernel: "sphere_step_bwd_scalars",
         constants: &[],
-        params: &[
-            ("rows", U(6)),
-            ("tiles", U(1)),
-            ("per_group", U(10)),
-            ("groups", U(2)),
-            ("n", U(4)),
-            ("inner", U(5)),
-            ("rotation", U(3)),
-            ("projection", U(1)),
-        ],
-        lengths: &[("x", STATE), ("y", STATE), ("gamma", 1), ("frequencies", 4), ("dst_bar", STATE), ("partial", 6)],
+        params: STEP_SCALARS,
+        lengths: STEP_SCALARS_LENGTHS,
         groups: 6,
     },
     Entry {
@@ -760,6 +772,41 @@ const ENTRIES: &[Entry] = &[
         constants: &[],
         params: NORMALIZE,
         lengths: &[("x", STATE), ("deviation", 64)],
+        groups: 1,
+    },
+    Entry {
+        kernel: "sphere_step_bwd_reg",
+        constants: &[("N", 4)],
+        params: STEP_BWD,
+        lengths: STEP_BWD_LENGTHS,
+        groups: 1,
+    },
+    Entry {
+        kernel: "sphere_step_bwd_scalars_reg",
+        constants: &[("N", 4)],
+        params: STEP_SCALARS,
+        lengths: STEP_SCALARS_LENGTHS,
+        groups: 2,
+    },
+    Entry {
+        kernel: "couple_dense",
+        constants: &[],
+        params: DENSE,
+        lengths: &[("x", 21), ("j", 49), ("bias", 7), ("dst", 21)],
+        groups: 1,
+    },
+    Entry {
+        kernel: "couple_dense_bwd_x",
+        constants: &[],
+        params: DENSE,
+        lengths: &[("j", 49), ("dst_bar", 21), ("x_bar", 21)],
+        groups: 1,
+    },
+    Entry {
+        kernel: "couple_dense_bwd_j",
+        constants: &[],
+        params: &[("len", U(56)), ("tiles", U(1)), ("batch", U(3)), ("nodes", U(7)), ("symmetric", U(1))],
+        lengths: &[("x", 21), ("dst_bar", 21), ("partial", 49), ("partial_bias", 7)],
         groups: 1,
     },
 ];
