@@ -68,7 +68,12 @@ fn running_statistics_follow_the_batches() -> Result<()> {
     for step in 0..3 {
         let mut tape = Tape::reference();
         let bound = trainer.bind(&mut tape)?;
-        let image = tape.noise(Stream { seed: 9, first_sample: 0, step, stream: 1 }, Distribution::Uniform, &[2, 1, 6, 6], DType::F32)?;
+        let image = tape.noise(
+            Stream { seed: 9, first_sample: 0, step, stream: 1 },
+            Distribution::Uniform,
+            &[2, 1, 6, 6],
+            DType::F32,
+        )?;
         let noise = gaussian(&mut tape, &net.noise_shape(2, 6, 6), step)?;
         let found = net.forward(&mut tape, &bound, image, noise, &Run::new(2), ClassifierMode::Train)?;
         let loss = tape.dot(found.logits, found.logits)?;
@@ -124,9 +129,8 @@ fn puzzles_that_are_no_boards_are_refused() -> Result<()> {
     let placed = net.parameters(0)?.place(&mut tape)?;
     let bound = placed.bind(&mut tape);
     let noise = gaussian(&mut tape, &net.noise_shape(1), 0)?;
-    let mut kind = |puzzle: &[u32]| {
-        net.forward(&mut tape, &bound, puzzle, noise, &Run::new(1)).map(|_| ()).unwrap_err().kind()
-    };
+    let mut kind =
+        |puzzle: &[u32]| net.forward(&mut tape, &bound, puzzle, noise, &Run::new(1)).map(|_| ()).unwrap_err().kind();
     assert_eq!(kind(&[]), ErrorKind::Shape);
     assert_eq!(kind(&[0; 15]), ErrorKind::Shape);
     assert_eq!(kind(&[5; 16]), ErrorKind::Index);

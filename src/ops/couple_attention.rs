@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
 use crate::gpu::{Commands, Tensor, Work, read, write};
 #[cfg(feature = "gpu")]
-use crate::kernel::DType;
+use crate::kernel::{DType, Kernel};
 use crate::tape::{Tape, Var};
 
 #[path = "couple_attention_cases.rs"]
@@ -16,8 +16,11 @@ mod cases;
 #[path = "couple_attention_contracts.rs"]
 mod contracts;
 
-use contracts::BLOCKS;
-pub use contracts::{BACKWARD_KV, BACKWARD_MAT, BACKWARD_MIXED, BACKWARD_Q, BACKWARD_QKV, FORWARD, HEADS, MERGE};
+pub use contracts::{
+    BACKWARD_KV, BACKWARD_KV_FOUR, BACKWARD_MAT, BACKWARD_MIXED, BACKWARD_Q, BACKWARD_Q_FOUR, BACKWARD_QKV, FORWARD,
+    FORWARD_FOUR, HEADS, MERGE,
+};
+use contracts::{BLOCKS, BLOCKS_FOUR};
 #[cfg(feature = "gpu")]
 use contracts::{ParamsHeads, ParamsMatrix, ParamsScores};
 
@@ -60,6 +63,21 @@ pub struct AttentionWeights<T> {
 
 const MATRICES: [&str; 4] = ["mat_q", "mat_k", "mat_v", "mat_o"];
 
+/// Which kernels compare queries with keys.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Variant {
+    /// One row an invocation, any number of channels.
+    Plain,
+    /// Four rows an invocation, heads that are one block.
+    Four,
+}
+
+/// Loads take most of the time of the plain kernel on a software driver; there four rows took a third of it for heads of
+/// 8 channels. The batch size plays no part: results must not depend on it.
+fn choose(dim: usize) -> Variant {
+    if BLOCKS_FOUR.iter().any(|block| *block as usize >= dim) { Variant::Four } else { Variant::Plain }
+}
+
 /// The coupling between its projections: `[.., 3 C, ..]` to `[.., C, ..]`, with fixed extents.
 #[derive(Clone, Debug)]
 pub struct CoupleAttention {
@@ -67,6 +85,7 @@ pub struct CoupleAttention {
     axis: usize,
     positions: [bool; 4],
     at: Layout,
+    variant: Variant,
 }
 
 impl CoupleAttention {
@@ -100,14 +119,14 @@ impl CoupleAttention {
             return refuse(ErrorKind::Shape, "channels of a head", dim.to_string(), wanted);
         }
         let product = |extents: &[usize]| extents.iter().try_fold(1usize, |n, extent| n.checked_mul(*extent));
-        let elements = product(qkv).and_then(|n| n.checked_mul(2));
+        let elements = product(qkv);
         let (before, inner) = (product(&qkv[1..axis]), product(&qkv[axis + 1..]));
         let (Some(before), Some(inner), Some(elements)) = (before, inner, elements) else {
             let message = format!("couple_attention: {qkv:?} has more elements than 32-bit indices reach");
             return Err(Error::new(ErrorKind::Index, message));
         };
         let at = Layout { batch: qkv[0], tokens: before.saturating_mul(inner), inner, heads, dim, interleaved, causal };
-        let op = CoupleAttention { shape: qkv.to_vec(), axis, positions, at };
+        let op = CoupleAttention { shape: qkv.to_vec(), axis, positions, at, variant: choose(dim) };
         let padded = [qkv[0], 3 * heads, at.tokens, op.padded()];
         let matrices = product(&[at.tokens, dim, 2]);
         if [Some(elements), product(&padded), matrices].iter().any(|n| n.is_none_or(|n| u32::try_from(n).is_err())) {
@@ -120,8 +139,9 @@ impl CoupleAttention {
 
     /// Channels of one block: the smallest that holds a head, or the largest there is.
     fn block(&self) -> usize {
-        let fitting = BLOCKS.iter().find(|block| **block as usize >= self.at.dim);
-        fitting.or(BLOCKS.last()).map_or(1, |block| *block as usize)
+        let blocks = if self.variant == Variant::Four { BLOCKS_FOUR } else { BLOCKS };
+        let fitting = blocks.iter().find(|block| **block as usize >= self.at.dim);
+        fitting.or(blocks.last()).map_or(1, |block| *block as usize)
     }
 
     /// Channels of a head as the kernels store it: whole blocks.
@@ -172,16 +192,24 @@ impl CoupleAttention {
         commands.empty(&[self.at.batch, self.at.heads, self.at.tokens, columns], DType::F32)
     }
 
-    /// Work of a kernel that holds one row against all others: `sums` passes over the block for a pair, `dots` products
-    /// of heads among them.
+    /// Work of a kernel that holds one row or four against all others: `sums` passes over the block for each of these,
+    /// `dots` of them products that go on beyond the block.
     fn work(&self, sums: usize, dots: usize) -> Work {
-        let (block, padded) = (self.block(), self.padded());
+        let (block, padded, tokens) = (self.block(), self.padded(), self.at.tokens);
+        let (invocations, passes) = match self.variant {
+            Variant::Plain => (self.rows() * (padded / block), 2),
+            Variant::Four => (self.at.batch * self.at.heads * tokens.div_ceil(4), 8),
+        };
         let beyond = if padded > block { dots * padded / 4 } else { 0 };
-        let rounds = self.at.tokens * (1 + sums * block / 4 + beyond) + sums * block / 4;
-        let pairs = self.rows() * self.at.tokens;
-        Work::invocations(self.rows() * (padded / block))
-            .rounds(rounds)
-            .flops(2 * pairs * self.at.dim * (sums + dots - 1))
+        // Loading and storing take two passes for each row.
+        let rounds = tokens * (1 + sums * block / 4 + beyond) + passes * (1 + block / 4);
+        let flops = 2 * self.rows() * tokens * (sums * self.at.dim + 4);
+        Work::invocations(invocations).rounds(rounds).flops(flops)
+    }
+
+    /// The kernel of this variant.
+    fn kernel(&self, plain: &'static Kernel, four: &'static Kernel) -> &'static Kernel {
+        if self.variant == Variant::Four { four } else { plain }
     }
 
     fn constants(&self) -> [(&'static str, u32); 1] {
@@ -198,7 +226,14 @@ impl CoupleAttention {
         let (mixed, stats) = (self.empty_rows(commands, self.padded())?, self.empty_rows(commands, 2)?);
         let binds = [read(&heads), write(&mixed), write(&stats)];
         // A key that raises the maximum takes one more pass.
-        commands.dispatch(&FORWARD, DType::F32, &self.constants(), &self.params_scores(), &binds, self.work(3, 1))?;
+        commands.dispatch(
+            self.kernel(&FORWARD, &FORWARD_FOUR),
+            DType::F32,
+            &self.constants(),
+            &self.params_scores(),
+            &binds,
+            self.work(3, 1),
+        )?;
         Ok([heads, mixed, stats])
     }
 
@@ -216,9 +251,23 @@ impl CoupleAttention {
         let v = self.empty_rows(commands, self.padded())?;
         let (params, constants) = (self.params_scores(), self.constants());
         let binds = [read(heads), read(mixed_bar), read(stats), read(delta), write(&q)];
-        commands.dispatch(&BACKWARD_Q, DType::F32, &constants, &params, &binds, self.work(2, 2))?;
+        commands.dispatch(
+            self.kernel(&BACKWARD_Q, &BACKWARD_Q_FOUR),
+            DType::F32,
+            &constants,
+            &params,
+            &binds,
+            self.work(2, 2),
+        )?;
         let binds = [read(heads), read(mixed_bar), read(stats), read(delta), write(&k), write(&v)];
-        commands.dispatch(&BACKWARD_KV, DType::F32, &constants, &params, &binds, self.work(2, 2))?;
+        commands.dispatch(
+            self.kernel(&BACKWARD_KV, &BACKWARD_KV_FOUR),
+            DType::F32,
+            &constants,
+            &params,
+            &binds,
+            self.work(2, 2),
+        )?;
         Ok([q, k, v])
     }
 
@@ -379,6 +428,18 @@ pub static SPEC: OpSpec = OpSpec {
     name: "couple_attention",
     formula: "o = Mo softmax((Mq q) . (Mk k) / sqrt(d)) (Mv v) per head",
     differentiable: true,
-    kernels: &[&FORWARD, &HEADS, &MERGE, &BACKWARD_MIXED, &BACKWARD_Q, &BACKWARD_KV, &BACKWARD_QKV, &BACKWARD_MAT],
+    kernels: &[
+        &FORWARD,
+        &FORWARD_FOUR,
+        &HEADS,
+        &MERGE,
+        &BACKWARD_MIXED,
+        &BACKWARD_Q,
+        &BACKWARD_Q_FOUR,
+        &BACKWARD_KV,
+        &BACKWARD_KV_FOUR,
+        &BACKWARD_QKV,
+        &BACKWARD_MAT,
+    ],
     cases: cases::cases,
 };
