@@ -236,7 +236,6 @@ mod files {
 #[cfg(feature = "gpu")]
 mod device {
     use super::*;
-    use kuramoto::Context;
 
     #[test]
     fn the_device_trains_as_the_reference_does_and_never_waits() -> Result<()> {

@@ -178,7 +178,7 @@ mod tests {
         let place = |r: f64, c: f64, m: usize, e: usize| 1.0 + m as f64 - 0.5 * e as f64 + 2.0 * r - 3.0 * c;
         let data: Vec<f64> =
             (0..4 * 6 * 2 * 4).map(|i| place((i / 48) as f64, (i / 8 % 6) as f64, i / 4 % 2, i % 4)).collect();
-        let value = tape.upload(&data, &[24, 2, 2, 2], crate::DType::F32).unwrap();
+        let value = tape.upload(&data, &[24, 2, 2, 2], crate::kernel::DType::F32).unwrap();
         let matrices = tape.leaf(value);
         assert_eq!(resized(&mut tape, matrices, [4, 6], [4, 6]).unwrap(), matrices);
         let halved = resized(&mut tape, matrices, [4, 6], [2, 3]).unwrap();
