@@ -5,7 +5,10 @@ mod common;
 
 use common::{device, numbers};
 use kuramoto::ops::couple_attention::CoupleAttention;
-use kuramoto::{AttentionOptions, Context, DType, ErrorKind, Result, Tape, Tensor, cpu::couple_attention as cpu};
+use kuramoto::{
+    AttentionOptions, AttentionWeights, Context, DType, ErrorKind, Result, Tape, Tensor, Var,
+    cpu::couple_attention as cpu,
+};
 
 /// The core without matrices over `qkv` `[B, 3 C, ..]` or `[B, T, 3 C]`.
 fn core(context: &Context, qkv: &[f32], shape: &[usize], options: &AttentionOptions) -> Result<Vec<f32>> {
@@ -197,4 +200,46 @@ fn bad_extents_are_refused() {
         tape.leaf(value)
     });
     assert_eq!(tape.apply(op, &vars).unwrap_err().kind(), ErrorKind::Shape);
+}
+
+/// The published layer's coupling on both backends: images and tokens, with every operand.
+#[test]
+fn a_device_agrees_with_the_reference_on_the_whole_coupling() -> Result<()> {
+    let context = device();
+    let (heads, channels, tokens) = (3, 12, 10);
+    for (shape, axis) in [([2, channels, 2, 5], 1), ([2, 2, 5, channels], 3)] {
+        let run = |tape: &mut Tape| -> Result<Vec<Vec<f64>>> {
+            let mut leaf = |seed, shape: &[usize]| -> Result<Var> {
+                let value = tape.upload(&numbers(seed, shape.iter().product()), shape, DType::F32)?;
+                Ok(tape.leaf(value))
+            };
+            let x = leaf(1, &shape)?;
+            let matrices = [tokens, channels / heads / 2, 2, 2];
+            let positions = [leaf(2, &matrices)?, leaf(3, &matrices)?, leaf(4, &matrices)?, leaf(5, &matrices)?];
+            let weights = AttentionWeights {
+                w_qkv: leaf(6, &[3 * channels, channels])?,
+                b_qkv: Some(leaf(7, &[3 * channels])?),
+                w_o: leaf(8, &[channels, channels])?,
+                b_o: Some(leaf(9, &[channels])?),
+                positions: positions.map(Some),
+            };
+            let y = tape.couple_attention(x, &weights, &AttentionOptions::new(heads, axis))?;
+            assert_eq!(tape.spec(y)?.shape, shape);
+            let seed = tape.upload(&numbers(10, 2 * channels * tokens), &shape, DType::F32)?;
+            let grads = tape.vjp(&[(y, seed)])?;
+            let mut all = vec![tape.read(y)?];
+            let AttentionWeights { w_qkv, b_qkv, w_o, b_o, .. } = weights;
+            for var in [Some(x), Some(w_qkv), b_qkv, Some(w_o), b_o].into_iter().flatten().chain(positions) {
+                all.push(grads.read(tape, var)?);
+            }
+            Ok(all)
+        };
+        let (got, wanted) = (run(&mut Tape::new(&context))?, run(&mut Tape::reference())?);
+        for (k, (got, wanted)) in got.iter().zip(&wanted).enumerate() {
+            let size = (wanted.iter().map(|v| v * v).sum::<f64>() / wanted.len() as f64).sqrt();
+            let off = got.iter().zip(wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            assert!(size > 0.01 && off <= 2e-5 * size, "value {k}: off by {off:e} of {size:e}");
+        }
+    }
+    Ok(())
 }
