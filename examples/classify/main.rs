@@ -1,0 +1,6 @@
+//! x
+mod calibration;
+mod corruption;
+mod data;
+mod report;
+fn main() {}
