@@ -1,7 +1,9 @@
-//! The parts of `examples/classify` that need no device: reading data, corruptions, calibration, the report.
+//! The parts of `examples/classify` that need no device: reading data, attacks, corruptions, calibration, the report.
 
 #![allow(dead_code)] // The example uses what these tests do not.
 
+#[path = "../examples/classify/attack.rs"]
+mod attack;
 #[path = "../examples/classify/calibration.rs"]
 mod calibration;
 #[path = "../examples/classify/corruption.rs"]

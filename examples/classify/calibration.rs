@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::path::Path;
 
-use image::{Rgb, RgbImage, imageops};
+use image::{RgbImage, imageops};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontStyle, register_font};
@@ -137,6 +137,8 @@ fn diagram(area: &Area, name: &str, calibration: &Calibration) -> Result<(), Box
 
 #[cfg(test)]
 mod tests {
+    use image::Rgb;
+
     use super::*;
 
     #[test]
@@ -179,12 +181,12 @@ mod tests {
         let picture = image::open(&path).unwrap().to_rgb8();
         assert_eq!(picture.dimensions(), (2 * WIDTH, HEIGHT));
         // Bars on the left alone; text and axes on both sides.
-        let blue = |from: u32| {
-            picture.enumerate_pixels().filter(|(x, _, p)| (from..from + WIDTH).contains(x) && p[2] > p[0] + 60).count()
+        let count = |from: u32, wanted: fn(&Rgb<u8>) -> bool| {
+            let here = picture.enumerate_pixels().filter(|(x, _, _)| (from..from + WIDTH).contains(x));
+            here.filter(|(_, _, pixel)| wanted(pixel)).count()
         };
-        let dark = |from: u32| {
-            picture.enumerate_pixels().filter(|(x, _, p)| (from..from + WIDTH).contains(x) && p[0] < 90).count()
-        };
+        let blue = |from| count(from, |p| p[2].saturating_sub(p[0]) > 60);
+        let dark = |from| count(from, |p| p[0] < 90);
         assert!(blue(0) > 1000 && blue(WIDTH) == 0, "{} and {}", blue(0), blue(WIDTH));
         assert!(dark(0) > 200 && dark(WIDTH) > 200);
         std::fs::remove_file(path).unwrap();
