@@ -1,6 +1,0 @@
-//! x
-mod calibration;
-mod corruption;
-mod data;
-mod report;
-fn main() {}
