@@ -1,5 +1,7 @@
 //! Pictures moved against a network, by the sign of the loss's gradient: FGSM in one step, PGD in many.
 
+use std::cmp::Ordering;
+
 use crate::data::Pictures;
 
 /// A network, seen from outside. A `draw` numbers the random start of the oscillators: another one for each question,
@@ -42,7 +44,11 @@ impl Attack {
             let gradient = network.gradient(&moved, first_draw + t)?;
             for ((pixel, slope), clean) in moved.pixels.iter_mut().zip(gradient).zip(&clean.pixels) {
                 // A pixel without a slope stays: the sign of 0 is 0.
-                let sign = if slope > 0.0 { 1.0 } else { f32::from(i8::from(slope < 0.0)) * -1.0 };
+                let sign = match slope.partial_cmp(&0.0) {
+                    Some(Ordering::Greater) => 1.0,
+                    Some(Ordering::Less) => -1.0,
+                    _ => 0.0,
+                };
                 let wanted = *pixel + self.step * sign;
                 *pixel = wanted.clamp(clean - self.size, clean + self.size).clamp(0.0, 1.0);
             }
