@@ -34,19 +34,20 @@ impl Tile {
         Tile { side, pixels: labels.iter().map(|label| colour(*label)).collect() }
     }
 
-    /// The phases of oscillator `which` of `n` components in a state `[channels, side, side]`: the angle of the first
-    /// two components is the hue, and their length, at most one, is how deep it is.
+    /// The phases of oscillator `which` of `n` components in a state `[channels, side, side]` of any scale: the angle of
+    /// the first two components is the hue, and their part of the whole length is how deep it is.
     pub fn phases(state: &[f32], side: usize, n: usize, which: usize) -> Tile {
         let area = side * side;
         let component = |at: usize, k: usize| state[(which * n + k) * area + at];
         let colour = |at: usize| {
-            let (x, y) = (component(at, 0), if n > 1 { component(at, 1) } else { 0.0 });
-            let length = x.hypot(y);
-            // What is no number is shown as grey, not as some phase.
-            if !length.is_finite() {
+            let whole = (0..n).map(|k| component(at, k).powi(2)).sum::<f32>().sqrt();
+            let (x, y) = (component(at, 0), component(at, 1));
+            let part = x.hypot(y) / whole;
+            // What is no number, or no direction, is grey and not some phase.
+            if !part.is_finite() {
                 return [128; 3];
             }
-            wheel(y.atan2(x) / std::f32::consts::TAU, length.min(1.0), 0.95)
+            wheel(y.atan2(x) / std::f32::consts::TAU, part.min(1.0), 0.95)
         };
         Tile { side, pixels: (0..area).map(colour).collect() }
     }
