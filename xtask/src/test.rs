@@ -142,15 +142,17 @@ fn steps(full: bool, device: bool) -> Vec<Step> {
     steps.push(cargo("xtask golden tests/golden --reference"));
     steps.push(cargo("xtask golden tests/golden").on_device());
     steps.push(cargo("xtask node"));
-    // As `cargo test --workspace` has built them: `cargo run` would compile the dependencies again, for the features
-    // that the library has without this program. An example in a folder is a study that takes minutes; it knows
-    // `--quick`.
-    let examples = root.join("examples");
-    let small = stems(&examples).into_iter().map(|name| (name, vec![]));
-    let studies = folders(&examples).into_iter().map(|name| (name, vec!["--quick".to_owned()]));
-    for (example, arguments) in small.chain(studies) {
-        let program = format!("target/debug/examples/{example}");
-        steps.push(Step { program, arguments, variables: vec![], needs_device: true });
+    // As `cargo test --workspace` has built them: `cargo run` would compile the dependencies again, for the features that
+    // the library has without this program. An example in a folder of its own trains for minutes unless told otherwise.
+    let example = |name: &str, arguments: &[&str]| Step {
+        program: format!("target/debug/examples/{name}"),
+        arguments: arguments.iter().map(|argument| argument.to_string()).collect(),
+        variables: vec![],
+        needs_device: true,
+    };
+    steps.extend(stems(&root.join("examples")).iter().map(|name| example(name, &[])));
+    for name in folders(&root.join("examples")) {
+        steps.push(example(&name, &["--quick", "--out", &format!("target/examples/{name}")]));
     }
     steps.push(cargo("xtask demo --size 32 --steps 20 --out target/demo"));
     for bench in stems(&root.join("benches")) {
