@@ -132,7 +132,14 @@ impl Builder {
                 }
             }
         }
-        Ok(Parameters { list: self.list, index: Arc::new(index), ..Default::default() })
+        Ok(Parameters {
+            list: self.list,
+            index: Arc::new(index),
+            #[cfg(feature = "weights")]
+            carried: Default::default(),
+            #[cfg(feature = "weights")]
+            prefix: "",
+        })
     }
 }
 

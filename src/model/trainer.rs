@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::DType;
 use crate::ops::adam::AdamOptions;
 use crate::ops::ema::WarmUp;
-use crate::tape::{Array, Backend, Grads, Tape, Value, Var};
+use crate::tape::{Array, Grads, Tape, Value, Var};
 
 /// How a model is trained.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -183,33 +183,9 @@ impl Trainer {
 
     /// Copies the gradients into their arena.
     fn collect(&mut self, tape: &mut Tape, bound: &Bound, gradients: &Grads) -> Result<()> {
-        let parts = self.learned.starts.iter().map(|(at, start)| {
-            let gradient = bound.vars[*at].and_then(|var| gradients.get(var));
-            (*start, self.parameters.at(*at).shape.as_slice(), gradient)
-        });
-        match tape.backend() {
-            #[cfg(feature = "gpu")]
-            Backend::Device(commands) => {
-                let arena = self.gradients.tensor()?;
-                for (start, shape, gradient) in parts {
-                    let slot = arena.slice(start, shape)?;
-                    match gradient {
-                        Some(gradient) => commands.copy_into(gradient.tensor()?, &slot)?,
-                        None => commands.zero(&slot)?,
-                    }
-                }
-            }
-            Backend::Reference => {
-                let mut data = vec![0.0; self.learned.len];
-                for (start, _, gradient) in parts {
-                    if let Some(gradient) = gradient {
-                        let gradient = gradient.array()?.data();
-                        data[start..start + gradient.len()].copy_from_slice(gradient);
-                    }
-                }
-                self.gradients = Array::new(data, &[self.learned.len], DType::F32)?.into();
-            }
-        }
+        let part = |(at, start): &(usize, usize)| (*start, bound.vars[*at].and_then(|var| gradients.get(var)));
+        let parts: Vec<_> = self.learned.starts.iter().map(part).collect();
+        self.gradients = tape.backend().assemble(&self.gradients, &parts)?;
         Ok(())
     }
 
@@ -222,7 +198,7 @@ impl Trainer {
         };
         let slot = arena.slice(start, &of(at).shape)?;
         let updated = tape.ema(&slot, value, 1.0 - self.options.momentum)?;
-        if let (Value::Host(new), Value::Host(old)) = (&updated, &*arena) {
+        if let (Ok(new), Ok(old)) = (updated.array(), arena.array()) {
             let mut data = old.data().to_vec();
             data[start..start + new.data().len()].copy_from_slice(new.data());
             *arena = Array::new(data, &[*len], DType::F32)?.into();

@@ -181,12 +181,11 @@ impl Tape {
     }
 }
 
+/// A part of a calculation.
+type Segment<'a> = dyn Fn(&mut Tape, &[Var]) -> Result<Vec<Var>> + 'a;
+
 /// The outputs of `segment`, of which nothing else stays.
-fn forgetting(
-    backend: &mut Backend,
-    values: &[Value],
-    segment: &dyn Fn(&mut Tape, &[Var]) -> Result<Vec<Var>>,
-) -> Result<Vec<Value>> {
+fn forgetting(backend: &mut Backend, values: &[Value], segment: &Segment) -> Result<Vec<Value>> {
     within(backend, |inner| {
         let vars: Vec<Var> = values.iter().map(|value| inner.constant(value.clone())).collect();
         let outputs = segment(inner, &vars)?;

@@ -22,7 +22,7 @@ impl Readout {
     /// # Errors
     /// `Param` for an even kernel or a zero.
     pub fn new(channels: usize, out: usize, n: usize, kernel: usize, prefix: impl Into<String>) -> Result<Readout> {
-        if kernel % 2 == 0 || channels * out * n == 0 {
+        if kernel.is_multiple_of(2) || channels * out * n == 0 {
             let got = format!("{channels} to {out} channels, n {n}, kernel {kernel}");
             let wanted = "none of them zero and an odd kernel";
             return Err(Error::argument(ErrorKind::Param, "Readout", "options", got, wanted));

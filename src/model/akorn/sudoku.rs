@@ -227,7 +227,7 @@ impl Sudoku {
     /// How many boards there are.
     fn boards(&self, argument: &str, cells: &[u32], least: u32) -> Result<usize> {
         let SudokuConfig { side, .. } = self.config;
-        if cells.is_empty() || cells.len() % (side * side) != 0 {
+        if cells.is_empty() || !cells.len().is_multiple_of(side * side) {
             let wanted = format!("boards of {side} x {side} cells");
             let got = format!("{} cells", cells.len());
             return Err(Error::argument(ErrorKind::Shape, "Sudoku", argument, got, wanted));
