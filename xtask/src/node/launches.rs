@@ -168,7 +168,7 @@ const SCORES: &[(&str, Value)] = &[
     ("tokens", U(5)),
     ("padded", U(8)),
     ("causal", U(1)),
-    ("to_log2", F(0.72134752)),
+    ("to_log2", F(0.721_347_5)),
     ("scale", F(0.5)),
 ];
 // Two blocks of 16 channels.
@@ -177,7 +177,7 @@ const SCORES_WIDE: &[(&str, Value)] = &[
     ("tokens", U(5)),
     ("padded", U(32)),
     ("causal", U(1)),
-    ("to_log2", F(0.72134752)),
+    ("to_log2", F(0.721_347_5)),
     ("scale", F(0.5)),
 ];
 const RESIZE: &[(&str, Value)] =
