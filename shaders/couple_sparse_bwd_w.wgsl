@@ -4,7 +4,7 @@
 //
 // One invocation per element of the partial sums. Gradients of parameters are f32.
 
-const TILE: u32 = 64u;
+const TILE: u32 = 512u;
 
 struct Params {
     len: u32,     // weights * tiles

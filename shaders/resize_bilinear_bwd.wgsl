@@ -15,19 +15,19 @@ struct Params {
 @group(0) @binding(1) var<storage, read> dst_bar: array<Elem>;      // [outer, rows, cols, inner]
 @group(0) @binding(2) var<storage, read_write> x_bar: array<Elem>;  // [outer, in_rows, in_cols, inner]
 
-// First pixel of dst that may have pixel `at` of `from` as a neighbour: those before lie at or below at - 1.
-fn first_of(at: u32, from: u32, extent: u32) -> u32 {
+// First pixel of dst that may have pixel `at` of `source` as a neighbour: those before lie at or below at - 1.
+fn first_of(at: u32, source: u32, extent: u32) -> u32 {
     if at == 0u { return 0u; }
-    return (max(extent * (2u * at - 1u), from) - from) / (2u * from);
+    return (max(extent * (2u * at - 1u), source) - source) / (2u * source);
 }
 
 // One past the last such pixel: those after lie at or beyond at + 1.
-fn end_of(at: u32, from: u32, extent: u32) -> u32 {
-    return min(extent, extent * (2u * at + 3u) / (2u * from) + 1u);
+fn end_of(at: u32, source: u32, extent: u32) -> u32 {
+    return min(extent, extent * (2u * at + 3u) / (2u * source) + 1u);
 }
 
-fn weight(pixel: u32, at: u32, from: u32, extent: u32) -> f32 {
-    let found = place(pixel, from, extent);
+fn weight(pixel: u32, at: u32, source: u32, extent: u32) -> f32 {
+    let found = place(pixel, source, extent);
     if found.first == at { return 1.0 - found.beyond; }
     return select(0.0, found.beyond, found.second == at);
 }

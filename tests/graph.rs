@@ -249,7 +249,7 @@ fn the_symmetric_part_gives_a_symmetric_gradient_and_no_other_energy() -> Result
             energies.push(tape.read(energy)?[0]);
         }
     }
-    close(&energies, &vec![energies[0]; 4], 2e-6);
+    close(&energies, &[energies[0]; 4], 2e-6);
     Ok(())
 }
 

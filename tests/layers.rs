@@ -169,7 +169,8 @@ const OWN_TRANSPOSE: &[(&str, &str)] = &[
 
 /// Kernels that belong to no op.
 const SHARED: &[(&str, &str)] = &[
-    ("sum_rows", "the second stage of every reduction"),
+    ("sum_rows", "the second stage of every reduction to rows"),
+    ("sum_columns", "the second stage of gradients of weights"),
     ("row_moment", "means and variances, whatever the rows of a normalisation are"),
     ("channel_sums", "gradients of weights and biases per channel"),
 ];
@@ -196,7 +197,7 @@ fn an_op_has_the_same_stem_everywhere() {
         let excused = OWN_TRANSPOSE.iter().any(|(stem, _)| *stem == name);
         assert_eq!(has_backward, op.differentiable && !excused, "{name}: kernels of the backward pass");
         assert!(!op.formula.is_empty() && !op.kernels.is_empty() && !(op.cases)().is_empty(), "{name}: an empty entry");
-        for kernel in op.kernels.iter().filter(|k| !["sum_columns", "sum_rows"].contains(&k.name)) {
+        for kernel in op.kernels.iter().filter(|k| SHARED.iter().all(|(name, _)| *name != k.name)) {
             let belongs = kernel.name.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'));
             assert!(belongs, "{name}: the kernel {} does not carry its stem", kernel.name);
         }

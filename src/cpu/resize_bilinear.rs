@@ -67,3 +67,22 @@ pub fn backward<R: Real>(dst_bar: &[R], e: &Extents) -> Vec<R> {
     e.for_each(|d, s, down: R, across: R| terms[s].push(down * (across * dst_bar[d])));
     Extents::sums(terms)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Extents, forward};
+
+    /// What PyTorch 2 returns for `interpolate([[1, 2], [3, 4]], mode="bilinear")`.
+    #[test]
+    fn the_grid_is_that_of_pytorch() {
+        let at = |to| Extents { outer: 1, from: [2, 2], to, inner: 1 };
+        let x = [1.0, 2.0, 3.0, 4.0];
+        let wanted = [1.0, 1.25, 1.75, 2.0, 1.5, 1.75, 2.25, 2.5, 2.5, 2.75, 3.25, 3.5, 3.0, 3.25, 3.75, 4.0];
+        assert_eq!(forward::<f64>(&x, &at([4, 4])), wanted);
+        assert_eq!(forward::<f64>(&x, &at([1, 1])), [2.5]);
+        let thirds = forward::<f64>(&x, &at([1, 3]));
+        for (got, wanted) in thirds.iter().zip([2.0, 2.5, 3.0]) {
+            approx::assert_abs_diff_eq!(*got, wanted, epsilon = 1e-15);
+        }
+    }
+}

@@ -302,6 +302,7 @@ impl Commands {
             return Err(Error::new(ErrorKind::Foreign, message));
         }
         let context = self.context.clone();
+        context.0.readbacks.fetch_add(1, Ordering::Relaxed);
         let staging = context.staging(bytes)?;
         // Any number that no earlier copy left behind serves; recordings count up and are never zero here.
         let canary = (context.next_recording() + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15).to_le_bytes();

@@ -54,7 +54,7 @@ pub fn rope(tokens: usize, head_dim: usize, base: f64) -> Result<Vec<f32>> {
 /// # Errors
 /// `Shape` if the matrices are not whole blocks of four.
 pub fn transposed(matrices: &[f32]) -> Result<Vec<f32>> {
-    if matrices.len() % 4 != 0 {
+    if !matrices.len().is_multiple_of(4) {
         let wanted = "a multiple of 4, blocks of 2 x 2";
         return Err(Error::argument(ErrorKind::Shape, "transposed", "number of elements", matrices.len(), wanted));
     }
@@ -86,7 +86,7 @@ pub fn resized(tape: &mut Tape, matrices: Var, from: [usize; 2], to: [usize; 2])
 
 /// Blocks of a head, after checking extents.
 fn check(name: &str, tokens: Option<usize>, head_dim: usize) -> Result<usize> {
-    if head_dim == 0 || head_dim % 2 != 0 {
+    if head_dim == 0 || !head_dim.is_multiple_of(2) {
         return Err(Error::argument(ErrorKind::Param, name, "head_dim", head_dim, "even and at least 2"));
     }
     let elements = tokens.and_then(|tokens| tokens.checked_mul(head_dim)?.checked_mul(2));
@@ -178,7 +178,7 @@ mod tests {
         let place = |r: f64, c: f64, m: usize, e: usize| 1.0 + m as f64 - 0.5 * e as f64 + 2.0 * r - 3.0 * c;
         let data: Vec<f64> =
             (0..4 * 6 * 2 * 4).map(|i| place((i / 48) as f64, (i / 8 % 6) as f64, i / 4 % 2, i % 4)).collect();
-        let value = tape.upload(&data, &[24, 2, 2, 2], crate::DType::F32).unwrap();
+        let value = tape.upload(&data, &[24, 2, 2, 2], crate::kernel::DType::F32).unwrap();
         let matrices = tape.leaf(value);
         assert_eq!(resized(&mut tape, matrices, [4, 6], [4, 6]).unwrap(), matrices);
         let halved = resized(&mut tape, matrices, [4, 6], [2, 3]).unwrap();

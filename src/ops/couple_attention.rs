@@ -15,11 +15,15 @@ use crate::tape::{Tape, Var};
 mod cases;
 #[path = "couple_attention_contracts.rs"]
 mod contracts;
-
-use contracts::BLOCKS;
-pub use contracts::{BACKWARD_KV, BACKWARD_MAT, BACKWARD_MIXED, BACKWARD_Q, BACKWARD_QKV, FORWARD, HEADS, MERGE};
 #[cfg(feature = "gpu")]
-use contracts::{ParamsHeads, ParamsMatrix, ParamsScores};
+#[path = "couple_attention_device.rs"]
+mod device;
+
+pub use contracts::{
+    BACKWARD_KV, BACKWARD_KV_FOUR, BACKWARD_MAT, BACKWARD_MIXED, BACKWARD_Q, BACKWARD_Q_FOUR, BACKWARD_QKV, FORWARD,
+    FORWARD_FOUR, HEADS, MERGE,
+};
+use contracts::{BLOCKS, BLOCKS_FOUR};
 
 /// Options of an attention coupling.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,6 +64,21 @@ pub struct AttentionWeights<T> {
 
 const MATRICES: [&str; 4] = ["mat_q", "mat_k", "mat_v", "mat_o"];
 
+/// Which kernels compare queries with keys.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Variant {
+    /// One row an invocation, any number of channels.
+    Plain,
+    /// Four rows an invocation, heads that are one block.
+    Four,
+}
+
+/// Loads take most of the time of the plain kernel on a software driver; there four rows took a third of it for heads of
+/// 8 channels. The batch size plays no part: results must not depend on it.
+fn choose(dim: usize) -> Variant {
+    if BLOCKS_FOUR.iter().any(|block| *block as usize >= dim) { Variant::Four } else { Variant::Plain }
+}
+
 /// The coupling between its projections: `[.., 3 C, ..]` to `[.., C, ..]`, with fixed extents.
 #[derive(Clone, Debug)]
 pub struct CoupleAttention {
@@ -67,6 +86,7 @@ pub struct CoupleAttention {
     axis: usize,
     positions: [bool; 4],
     at: Layout,
+    variant: Variant,
 }
 
 impl CoupleAttention {
@@ -100,14 +120,14 @@ impl CoupleAttention {
             return refuse(ErrorKind::Shape, "channels of a head", dim.to_string(), wanted);
         }
         let product = |extents: &[usize]| extents.iter().try_fold(1usize, |n, extent| n.checked_mul(*extent));
-        let elements = product(qkv).and_then(|n| n.checked_mul(2));
+        let elements = product(qkv);
         let (before, inner) = (product(&qkv[1..axis]), product(&qkv[axis + 1..]));
         let (Some(before), Some(inner), Some(elements)) = (before, inner, elements) else {
             let message = format!("couple_attention: {qkv:?} has more elements than 32-bit indices reach");
             return Err(Error::new(ErrorKind::Index, message));
         };
         let at = Layout { batch: qkv[0], tokens: before.saturating_mul(inner), inner, heads, dim, interleaved, causal };
-        let op = CoupleAttention { shape: qkv.to_vec(), axis, positions, at };
+        let op = CoupleAttention { shape: qkv.to_vec(), axis, positions, at, variant: choose(dim) };
         let padded = [qkv[0], 3 * heads, at.tokens, op.padded()];
         let matrices = product(&[at.tokens, dim, 2]);
         if [Some(elements), product(&padded), matrices].iter().any(|n| n.is_none_or(|n| u32::try_from(n).is_err())) {
@@ -120,8 +140,9 @@ impl CoupleAttention {
 
     /// Channels of one block: the smallest that holds a head, or the largest there is.
     fn block(&self) -> usize {
-        let fitting = BLOCKS.iter().find(|block| **block as usize >= self.at.dim);
-        fitting.or(BLOCKS.last()).map_or(1, |block| *block as usize)
+        let blocks = if self.variant == Variant::Four { BLOCKS_FOUR } else { BLOCKS };
+        let fitting = blocks.iter().find(|block| **block as usize >= self.at.dim);
+        fitting.or(blocks.last()).map_or(1, |block| *block as usize)
     }
 
     /// Channels of a head as the kernels store it: whole blocks.
@@ -139,110 +160,6 @@ impl CoupleAttention {
     fn split<'a, T: ?Sized>(&self, inputs: &[&'a T]) -> [Option<&'a T>; 4] {
         let mut rest = inputs.iter().skip(1);
         self.positions.map(|given| if given { rest.next().copied() } else { None })
-    }
-}
-
-#[cfg(feature = "gpu")]
-impl CoupleAttention {
-    fn params_heads(&self) -> ParamsHeads {
-        let at = &self.at;
-        let [batch, tokens, inner, heads, dim, padded] =
-            [at.batch, at.tokens, at.inner, at.heads, at.dim, self.padded()].map(|v| v as u32);
-        let given = self.positions.iter().rev().fold(0, |bits, given| 2 * bits + u32::from(*given));
-        ParamsHeads { batch, tokens, inner, heads, dim, padded, interleaved: at.interleaved.into(), given }
-    }
-
-    fn params_scores(&self) -> ParamsScores {
-        let scale = 1.0 / (self.at.dim as f64).sqrt();
-        ParamsScores {
-            rows: self.rows() as u32,
-            tokens: self.at.tokens as u32,
-            padded: self.padded() as u32,
-            causal: self.at.causal.into(),
-            to_log2: (std::f64::consts::LOG2_E * scale) as f32,
-            scale: scale as f32,
-        }
-    }
-
-    fn rows(&self) -> usize {
-        self.at.batch * self.at.heads * self.at.tokens
-    }
-
-    fn empty_rows(&self, commands: &mut Commands, columns: usize) -> Result<Tensor> {
-        commands.empty(&[self.at.batch, self.at.heads, self.at.tokens, columns], DType::F32)
-    }
-
-    /// Work of a kernel that holds one row against all others: `sums` passes over the block for a pair, `dots` products
-    /// of heads among them.
-    fn work(&self, sums: usize, dots: usize) -> Work {
-        let (block, padded) = (self.block(), self.padded());
-        let beyond = if padded > block { dots * padded / 4 } else { 0 };
-        let rounds = self.at.tokens * (1 + sums * block / 4 + beyond) + sums * block / 4;
-        let pairs = self.rows() * self.at.tokens;
-        Work::invocations(self.rows() * (padded / block))
-            .rounds(rounds)
-            .flops(2 * pairs * self.at.dim * (sums + dots - 1))
-    }
-
-    fn constants(&self) -> [(&'static str, u32); 1] {
-        [("D", self.block() as u32)]
-    }
-
-    /// The heads of q, k, v, what the queries see of the values, and the queries' statistics.
-    fn mix(&self, commands: &mut Commands, inputs: &[&Tensor], dtype: DType) -> Result<[Tensor; 3]> {
-        let [q, k, v, _] = self.split(inputs).map(|m| m.unwrap_or(inputs[0]));
-        let heads = commands.empty(&[3, self.at.batch, self.at.heads, self.at.tokens, self.padded()], DType::F32)?;
-        let binds = [read(inputs[0]), read(q), read(k), read(v), write(&heads)];
-        let work = Work::invocations(heads.len()).flops(3 * heads.len());
-        commands.dispatch(&HEADS, dtype, &[], &self.params_heads(), &binds, work)?;
-        let (mixed, stats) = (self.empty_rows(commands, self.padded())?, self.empty_rows(commands, 2)?);
-        let binds = [read(&heads), write(&mixed), write(&stats)];
-        // A key that raises the maximum takes one more pass.
-        commands.dispatch(&FORWARD, DType::F32, &self.constants(), &self.params_scores(), &binds, self.work(3, 1))?;
-        Ok([heads, mixed, stats])
-    }
-
-    /// The cotangents of the heads of q, k and v.
-    fn heads_bar(
-        &self,
-        commands: &mut Commands,
-        heads: &Tensor,
-        stats: &Tensor,
-        mixed_bar: &Tensor,
-        delta: &Tensor,
-    ) -> Result<[Tensor; 3]> {
-        let q = self.empty_rows(commands, self.padded())?;
-        let k = self.empty_rows(commands, self.padded())?;
-        let v = self.empty_rows(commands, self.padded())?;
-        let (params, constants) = (self.params_scores(), self.constants());
-        let binds = [read(heads), read(mixed_bar), read(stats), read(delta), write(&q)];
-        commands.dispatch(&BACKWARD_Q, DType::F32, &constants, &params, &binds, self.work(2, 2))?;
-        let binds = [read(heads), read(mixed_bar), read(stats), read(delta), write(&k), write(&v)];
-        commands.dispatch(&BACKWARD_KV, DType::F32, &constants, &params, &binds, self.work(2, 2))?;
-        Ok([q, k, v])
-    }
-
-    /// The cotangent of matrices that act on `in_heads` (`state_left`: whose result's cotangent is the state) or whose
-    /// result's cotangent is `in_heads`.
-    fn matrix_bar(
-        &self,
-        commands: &mut Commands,
-        in_heads: &Tensor,
-        state: &Tensor,
-        place: (usize, usize, bool),
-        dtype: DType,
-    ) -> Result<Tensor> {
-        let (channels, offset, state_left) = place;
-        let ParamsHeads { batch, tokens, inner, heads, dim, padded, interleaved, .. } = self.params_heads();
-        let mat_bar = commands.empty(&[self.at.tokens, self.at.dim / 2, 2, 2], DType::F32)?;
-        let (channels, offset, state_left) = (channels as u32, offset as u32, state_left.into());
-        let params =
-            ParamsMatrix { batch, tokens, inner, heads, dim, padded, interleaved, channels, offset, state_left };
-        let binds = [read(in_heads), read(state), write(&mat_bar)];
-        let terms = self.at.batch * (self.at.heads + 1);
-        let work = Work::invocations(mat_bar.len()).rounds(terms).flops(2 * mat_bar.len() * terms);
-        commands.dispatch(&BACKWARD_MAT, dtype, &[], &params, &binds, work)?;
-        Ok(mat_bar)
     }
 }
 
@@ -379,6 +296,18 @@ pub static SPEC: OpSpec = OpSpec {
     name: "couple_attention",
     formula: "o = Mo softmax((Mq q) . (Mk k) / sqrt(d)) (Mv v) per head",
     differentiable: true,
-    kernels: &[&FORWARD, &HEADS, &MERGE, &BACKWARD_MIXED, &BACKWARD_Q, &BACKWARD_KV, &BACKWARD_QKV, &BACKWARD_MAT],
+    kernels: &[
+        &HEADS,
+        &FORWARD,
+        &FORWARD_FOUR,
+        &MERGE,
+        &BACKWARD_MIXED,
+        &BACKWARD_Q,
+        &BACKWARD_Q_FOUR,
+        &BACKWARD_KV,
+        &BACKWARD_KV_FOUR,
+        &BACKWARD_QKV,
+        &BACKWARD_MAT,
+    ],
     cases: cases::cases,
 };

@@ -23,7 +23,7 @@ crate::params! {
 
 /// Samples of one tile of the matrix' kernel, as in its shader.
 #[cfg(feature = "gpu")]
-const TILE: usize = 64;
+const TILE: usize = 1024;
 
 const STATE: &str = "[batch, nodes]";
 const MATRIX: &str = "[nodes, nodes]";
@@ -63,7 +63,8 @@ pub static BACKWARD_J: Kernel = Kernel {
     bindings: &[
         input("x", Elem::Storage, STATE),
         input("dst_bar", Elem::Storage, STATE),
-        output("partial", Elem::F32, "[nodes * nodes + nodes, tiles]"),
+        output("partial", Elem::F32, "[nodes * nodes, tiles]"),
+        output("partial_bias", Elem::F32, "[nodes, tiles]"),
     ],
     constants: &[],
 };
@@ -116,16 +117,25 @@ impl CoupleDense {
     ) -> Result<[Option<Tensor>; 2]> {
         let e = &self.extents;
         let (square, tiles) = (e.nodes * e.nodes, e.batch.div_ceil(TILE));
-        let partial = commands.empty(&[square + e.nodes, tiles], DType::F32)?;
-        let [len, tiles_u32, batch, nodes] = [partial.len(), tiles, e.batch, e.nodes].map(|v| v as u32);
-        let params = ParamsMatrix { len, tiles: tiles_u32, batch, nodes, symmetric: e.symmetric.into() };
-        let work = Work::invocations(partial.len()).rounds(TILE).flops(2 * e.batch * square);
-        commands.dispatch(&BACKWARD_J, dtype, &[], &params, &[read(x), read(g), write(&partial)], work)?;
-        let mut rows = |offset: usize, shape: &[usize]| {
-            super::sum_rows::sum_rows(commands, &partial, offset * tiles, tiles, shape)
+        // One tile is the sum already.
+        let shape = |whole: &[usize]| {
+            let len = whole.iter().product();
+            if tiles == 1 { whole.to_vec() } else { vec![len, tiles] }
         };
-        let j_bar = needs[0].then(|| rows(0, &[e.nodes, e.nodes])).transpose()?;
-        Ok([j_bar, needs[1].then(|| rows(square, &[e.nodes])).transpose()?])
+        let partial = commands.empty(&shape(&[e.nodes, e.nodes]), DType::F32)?;
+        let partial_bias = commands.empty(&shape(&[e.nodes]), DType::F32)?;
+        let len = partial.len() + partial_bias.len();
+        let [len_u32, tiles_u32, batch, nodes] = [len, tiles, e.batch, e.nodes].map(|v| v as u32);
+        let params = ParamsMatrix { len: len_u32, tiles: tiles_u32, batch, nodes, symmetric: e.symmetric.into() };
+        let work = Work::invocations(len).rounds(TILE).flops(2 * e.batch * square);
+        let binds = [read(x), read(g), write(&partial), write(&partial_bias)];
+        commands.dispatch(&BACKWARD_J, dtype, &[], &params, &binds, work)?;
+        if tiles == 1 {
+            return Ok([Some(partial), Some(partial_bias)]);
+        }
+        let sum = super::sum_rows::sum_rows;
+        let j_bar = needs[0].then(|| sum(commands, &partial, 0, tiles, &[e.nodes, e.nodes])).transpose()?;
+        Ok([j_bar, needs[1].then(|| sum(commands, &partial_bias, 0, tiles, &[e.nodes])).transpose()?])
     }
 }
 
@@ -243,9 +253,16 @@ fn cases() -> Vec<Case> {
     for symmetric in [false, true] {
         // The symmetric part of an integer matrix has halves.
         let exact = |case: Case| if symmetric { case } else { case.linear() };
-        for (batch, nodes, has_bias) in
-            [(0, 5, true), (3, 0, true), (1, 1, true), (2, 3, false), (3, 65, true), (65, 8, true), (5, 63, false)]
-        {
+        for (batch, nodes, has_bias) in [
+            (0, 5, true),
+            (3, 0, true),
+            (1, 1, true),
+            (2, 3, false),
+            (3, 65, true),
+            (65, 8, true),
+            (1025, 2, true),
+            (5, 63, false),
+        ] {
             cases.extend(case(batch, nodes, has_bias, symmetric, "", Fill::Uniform).map(exact));
         }
         cases.extend(case(3, 17, false, symmetric, " mixed scales", Fill::Mixed(20)));

@@ -24,7 +24,7 @@ crate::params! {
 
 /// Samples of one tile of the weights' kernel, as in its shader.
 #[cfg(feature = "gpu")]
-const TILE: usize = 64;
+const TILE: usize = 512;
 
 const STATE: &str = "[batch, nodes, n]";
 const WEIGHTS: &str = "[nnz] or [nnz, n, n]";
@@ -278,7 +278,7 @@ fn cases() -> Vec<Case> {
         cases.extend(case(2, 9, 2, blocks, "one edge", &[(7, 2)]));
         cases.extend(case(2, 67, 3, blocks, "star", &star(67)));
         cases.extend(case(1, 8, 5, blocks, "complete", &ring(8, 8)));
-        cases.extend(case(65, 3, 2, blocks, "two tiles of samples", &ring(3, 2)));
+        cases.extend(case(513, 3, 2, blocks, "two tiles of samples", &ring(3, 2)));
         cases.extend(case(2, 3, 2, blocks, "ladder", &[(0, 1), (2, 0), (2, 2)]).map(Case::ladder));
         cases.extend(case(8, 1024, 4, blocks, "ring", &ring(1024, 16)).map(Case::bench));
     }

@@ -22,7 +22,8 @@ struct Inner {
     devices: Mutex<Vec<Uploaded>>,
 }
 
-/// Both directions of a graph.
+/// Both directions of a graph; the references need one.
+#[cfg_attr(not(feature = "gpu"), allow(dead_code))]
 struct Structure {
     /// `[N + 1]`: the edges of row `i` are `indptr[i] .. indptr[i + 1]`.
     indptr: Vec<u32>,

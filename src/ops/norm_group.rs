@@ -84,6 +84,7 @@ pub static BACKWARD: Kernel = Kernel {
 pub struct NormGroup {
     shape: Vec<usize>,
     at: Rows,
+    #[cfg(feature = "gpu")]
     groups: usize,
     eps: f32,
     affine: Affine,
@@ -97,7 +98,14 @@ impl NormGroup {
             return Err(Error::argument(ErrorKind::Param, "norm_group", "groups", groups, wanted));
         }
         positive("norm_group", eps)?;
-        Ok(NormGroup { shape: shape.to_vec(), at, groups, eps, affine })
+        Ok(NormGroup {
+            shape: shape.to_vec(),
+            at,
+            #[cfg(feature = "gpu")]
+            groups,
+            eps,
+            affine,
+        })
     }
 }
 

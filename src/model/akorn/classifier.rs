@@ -1,7 +1,8 @@
 //! The image classifier: convolutional Kuramoto layers, halved in extent and doubled in channels from one to the next.
 
 use super::block::{Block, Mode, centred, same};
-use super::layer::{Coupling, DriveNorm, KuramotoLayer, LayerConfig, Run, Trajectory};
+use super::coupling::Coupling;
+use super::layer::{DriveNorm, KuramotoLayer, LayerConfig, Run, Trajectory};
 use super::readout::Readout;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::parameters::{Bound, Builder, Initial, Parameters, Role};

@@ -1,44 +1,11 @@
 //! The Kuramoto layer: `T` steps of coupled oscillators under a fixed drive.
 
+use super::coupling::{Coupled, Coupling, CouplingVars};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::parameters::{Bound, Builder, Initial, Role};
 use crate::model::position;
-use crate::ops::couple_attention::{AttentionOptions, AttentionWeights};
-use crate::ops::graph::Graph;
 use crate::ops::sphere_step::{Rotation, StepOptions};
 use crate::tape::{Stepped, Storage, Tape, Var};
-
-/// How oscillators act on each other.
-#[derive(Clone, Debug)]
-pub enum Coupling {
-    /// A convolution over the image with an odd, square kernel of this side: equation 7.
-    Conv2d {
-        /// Side of the kernel.
-        kernel: usize,
-    },
-    /// Self-attention over the positions of the image: equations 8 and 9.
-    Attention {
-        /// Heads; their number divides the channels.
-        heads: usize,
-        /// The grid `[H, W]` of the learned 2x2 position matrices of query, key, value and output, if there are any.
-        /// Another grid at run time resamples them.
-        positions: Option<[usize; 2]>,
-        /// Whether a position sees only those before it, in row-major order, and itself.
-        causal: bool,
-    },
-    /// Every channel with every channel; states are `[B, C]`.
-    Dense {
-        /// Whether `(J + Jᵀ) / 2` couples in place of `J`.
-        symmetric: bool,
-    },
-    /// Along the edges of a graph of `C / n` oscillators; states are `[B, C]`.
-    Sparse {
-        /// Row `i` lists what oscillator `i` receives from.
-        graph: Graph,
-        /// Whether an edge carries an `n x n` matrix in place of a number.
-        blocks: bool,
-    },
-}
 
 /// What is done to the drive `c`, once, before the steps.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -248,6 +215,11 @@ impl KuramotoLayer {
     /// Runs the layer from the state `x`, of any scale, under the drive `c`, both `[B, C, H, W]` (`[B, C]` for dense and
     /// sparse coupling), with step size `gamma` `[1]` in f32.
     ///
+    /// While `T` steps are differentiated, tensors hold at most `m T + 6` states with [`Storage::Everything`] and
+    /// `T / k + m k + 8` with [`Storage::Every`]`(k)`, besides weights, where a step leaves `m` states' worth of
+    /// intermediates: 3 with a convolution, dense or sparse coupling (coupled state, drive, state), 7 with attention
+    /// (queries, keys, values and mixed values besides). The minimum is near `k = sqrt(T / m)`.
+    ///
     /// # Errors
     /// `Shape` and `DType` if an argument does not fit, `Param` if `bound` lacks a parameter; whatever the ops return.
     pub fn forward(&self, tape: &mut Tape, bound: &Bound, x: Var, c: Var, gamma: Var, run: &Run) -> Result<Trajectory> {
@@ -345,59 +317,5 @@ impl KuramotoLayer {
                 CouplingVars { list }
             }
         })
-    }
-}
-
-/// The variables of a coupling, in the order of [`KuramotoLayer::coupling`].
-#[derive(Clone, Debug)]
-struct CouplingVars {
-    list: Vec<Var>,
-}
-
-impl CouplingVars {
-    fn list(&self) -> impl Iterator<Item = Var> + '_ {
-        self.list.iter().copied()
-    }
-}
-
-/// A coupling with its variables on some tape.
-#[derive(Clone, Debug)]
-struct Coupled {
-    layer: LayerConfig,
-    vars: CouplingVars,
-}
-
-impl Coupled {
-    /// The same coupling on another tape.
-    fn with(&self, vars: &[Var]) -> Coupled {
-        Coupled { layer: self.layer.clone(), vars: CouplingVars { list: vars.to_vec() } }
-    }
-
-    /// `y = J x + c`.
-    fn drive(&self, tape: &mut Tape, x: Var, c: Var) -> Result<Var> {
-        let vars = &self.vars.list;
-        let y = match &self.layer.coupling {
-            Coupling::Conv2d { .. } => tape.couple_conv2d(x, vars[0], vars[1])?,
-            Coupling::Attention { heads, causal, .. } => {
-                let at = |at: usize| vars.get(at).copied();
-                let weights = AttentionWeights {
-                    w_qkv: vars[0],
-                    b_qkv: Some(vars[1]),
-                    w_o: vars[2],
-                    b_o: Some(vars[3]),
-                    positions: [at(4), at(5), at(6), at(7)],
-                };
-                let options = AttentionOptions { axis: 1, heads: *heads, interleaved: true, causal: *causal };
-                tape.couple_attention(x, &weights, &options)?
-            }
-            Coupling::Dense { symmetric } => tape.couple_dense(x, vars[0], Some(vars[1]), *symmetric)?,
-            Coupling::Sparse { graph, .. } => {
-                let shape = tape.spec(x)?.shape;
-                let nodes = tape.reshape(x, &[shape[0], graph.nodes(), self.layer.n])?;
-                let y = tape.couple_sparse(nodes, vars[0], graph)?;
-                tape.reshape(y, &shape)?
-            }
-        };
-        tape.add(y, c)
     }
 }

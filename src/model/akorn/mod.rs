@@ -5,13 +5,15 @@
 
 mod block;
 mod classifier;
+mod coupling;
 mod layer;
 mod object;
 mod readout;
 mod sudoku;
 
 pub use classifier::{Classified, Classifier, ClassifierConfig, ClassifierMode};
-pub use layer::{Coupling, DriveNorm, KuramotoLayer, LayerConfig, Run, Trajectory};
+pub use coupling::Coupling;
+pub use layer::{DriveNorm, KuramotoLayer, LayerConfig, Run, Trajectory};
 pub use object::{ObjectConfig, ObjectCoupling, ObjectNet, Objects};
 pub use readout::Readout;
 pub use sudoku::{Solved, Sudoku, SudokuConfig};

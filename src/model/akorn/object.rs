@@ -1,7 +1,8 @@
 //! The network of object discovery: patches drive oscillators that group themselves.
 
 use super::block::centred;
-use super::layer::{Coupling, DriveNorm, KuramotoLayer, LayerConfig, Run, Trajectory};
+use super::coupling::Coupling;
+use super::layer::{DriveNorm, KuramotoLayer, LayerConfig, Run, Trajectory};
 use super::readout::Readout;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::parameters::{Bound, Builder, Initial, Parameters, Role};

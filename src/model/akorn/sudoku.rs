@@ -1,7 +1,8 @@
 //! The Sudoku network: digits are embedded as drive and, where given, as initial state; blanks start at random.
 
 use super::block::{Block, Mode, same};
-use super::layer::{Coupling, KuramotoLayer, LayerConfig, Run, Trajectory};
+use super::coupling::Coupling;
+use super::layer::{KuramotoLayer, LayerConfig, Run, Trajectory};
 use super::readout::Readout;
 use crate::cpu::noise::{Distribution, Stream};
 use crate::error::{Error, ErrorKind, Result};
