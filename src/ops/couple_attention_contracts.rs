@@ -29,8 +29,9 @@ const MATRICES: &str = "[tokens, dim / 2, 2, 2]";
 const QKV: &str = "[batch, rows, 3 C, inner]";
 const STATE: &str = "[batch, rows, C, inner]";
 
-/// Channels of one block of a head, which stay in registers. Software drivers take seconds to compile larger ones.
-pub(super) const BLOCKS: &[u32] = &[16, 32];
+/// Channels of one block of a head, which stay in registers; software drivers take seconds to compile this already. The
+/// kernels for small heads have their own.
+pub(super) const BLOCKS: &[u32] = &[32];
 
 /// The same where four rows stay in registers.
 pub(super) const BLOCKS_FOUR: &[u32] = &[8, 16];

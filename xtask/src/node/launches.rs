@@ -171,11 +171,11 @@ const SCORES: &[(&str, Value)] = &[
     ("to_log2", F(0.721_347_5)),
     ("scale", F(0.5)),
 ];
-// Two blocks of 16 channels.
+// Two blocks of 32 channels.
 const SCORES_WIDE: &[(&str, Value)] = &[
     ("rows", U(20)),
     ("tokens", U(5)),
-    ("padded", U(32)),
+    ("padded", U(64)),
     ("causal", U(1)),
     ("to_log2", F(0.721_347_5)),
     ("scale", F(0.5)),
@@ -843,9 +843,9 @@ const ENTRIES: &[Entry] = &[
     },
     Entry {
         kernel: "couple_attention",
-        constants: &[("D", 16)],
+        constants: &[("D", 32)],
         params: SCORES_WIDE,
-        lengths: &[("heads", 1920), ("mixed", 640), ("stats", 40)],
+        lengths: &[("heads", 3840), ("mixed", 1280), ("stats", 40)],
         groups: 1,
     },
     Entry {
@@ -871,16 +871,23 @@ const ENTRIES: &[Entry] = &[
     },
     Entry {
         kernel: "couple_attention_bwd_q",
-        constants: &[("D", 16)],
+        constants: &[("D", 32)],
         params: SCORES_WIDE,
-        lengths: &[("heads", 1920), ("mixed_bar", 640), ("stats", 40), ("delta", 20), ("q_bar", 640)],
+        lengths: &[("heads", 3840), ("mixed_bar", 1280), ("stats", 40), ("delta", 20), ("q_bar", 1280)],
         groups: 1,
     },
     Entry {
         kernel: "couple_attention_bwd_kv",
-        constants: &[("D", 16)],
+        constants: &[("D", 32)],
         params: SCORES_WIDE,
-        lengths: &[("heads", 1920), ("mixed_bar", 640), ("stats", 40), ("delta", 20), ("k_bar", 640), ("v_bar", 640)],
+        lengths: &[
+            ("heads", 3840),
+            ("mixed_bar", 1280),
+            ("stats", 40),
+            ("delta", 20),
+            ("k_bar", 1280),
+            ("v_bar", 1280),
+        ],
         groups: 1,
     },
     Entry {
