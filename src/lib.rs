@@ -8,6 +8,7 @@ mod error;
 #[cfg(feature = "gpu")]
 mod gpu;
 pub mod kernel;
+pub mod model;
 pub mod ops;
 mod tape;
 
@@ -17,6 +18,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use gpu::{Bind, Commands, Context, Counters, Profile, Read, Span, Tensor, Work, read, update, write};
 pub use kernel::{DType, Kernel};
 pub use ops::conv2d::ConvOptions;
+pub use ops::couple_attention::{AttentionOptions, AttentionWeights};
 pub use ops::sphere_step::{Rotation, StepOptions};
 pub use tape::{Array, Backend, Grads, Rule, Spec, Tape, Value, Var};
 #[cfg(feature = "gpu")]

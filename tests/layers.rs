@@ -118,6 +118,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("gpu/", &["error", "gpu", "kernel"]),
     ("tape/", &["cpu", "error", "gpu", "kernel", "params", "tape"]),
     ("ops/", &["cpu", "error", "gpu", "kernel", "ops", "params", "tape"]),
+    ("model/", &["cpu", "error", "gpu", "kernel", "model", "ops", "params", "tape"]),
     ("conformance/", &["conformance", "cpu", "error", "gpu", "kernel", "ops", "params", "tape"]),
 ];
 

@@ -9,6 +9,7 @@ mod case;
 pub mod cast;
 pub mod check;
 pub mod conv2d;
+pub mod couple_attention;
 pub mod couple_conv2d;
 pub mod dot;
 pub mod energy;
@@ -16,6 +17,7 @@ pub mod fill;
 mod layout;
 pub mod linear;
 pub mod noise;
+pub mod resize_bilinear;
 pub mod scale;
 pub mod spec;
 pub mod sphere_normalize;
@@ -33,12 +35,14 @@ pub static ALL: &[&OpSpec] = &[
     &axpy::SPEC,
     &cast::SPEC,
     &conv2d::SPEC,
+    &couple_attention::SPEC,
     &couple_conv2d::SPEC,
     &dot::SPEC,
     &energy::SPEC,
     &fill::SPEC,
     &linear::SPEC,
     &noise::SPEC,
+    &resize_bilinear::SPEC,
     &scale::SPEC,
     &sphere_normalize::SPEC,
     &sphere_step::SPEC,

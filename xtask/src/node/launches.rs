@@ -139,6 +139,36 @@ const LINEAR_W: &[(&str, Value)] = &[
     ("width", U(54)),
 ];
 const LINEAR_W_LENGTHS: &[(&str, usize)] = &[("x", 170), ("dst_bar", 306), ("partial", 108)];
+// 2 samples of 5 tokens, 2 heads of 4 channels padded to 8: rows 20.
+const ATTENTION: &[(&str, Value)] = &[
+    ("batch", U(2)),
+    ("tokens", U(5)),
+    ("inner", U(5)),
+    ("heads", U(2)),
+    ("dim", U(4)),
+    ("padded", U(8)),
+    ("interleaved", U(1)),
+    ("given", U(15)),
+];
+const SCORES: &[(&str, Value)] = &[
+    ("rows", U(20)),
+    ("tokens", U(5)),
+    ("padded", U(8)),
+    ("causal", U(1)),
+    ("to_log2", F(0.72134752)),
+    ("scale", F(0.5)),
+];
+// Two blocks of 32 channels.
+const SCORES_WIDE: &[(&str, Value)] = &[
+    ("rows", U(20)),
+    ("tokens", U(5)),
+    ("padded", U(64)),
+    ("causal", U(1)),
+    ("to_log2", F(0.72134752)),
+    ("scale", F(0.5)),
+];
+const RESIZE: &[(&str, Value)] =
+    &[("outer", U(2)), ("in_rows", U(3)), ("in_cols", U(4)), ("rows", U(5)), ("cols", U(3)), ("inner", U(2))];
 const NOISE: &[(&str, Value)] = &[
     ("samples", U(2)),
     ("run", U(70)),
@@ -273,6 +303,117 @@ const ENTRIES: &[Entry] = &[
         params: &[("len", U(70)), ("rows", U(3)), ("stride", U(75)), ("offset", U(5))],
         lengths: &[("src", 225), ("dst", 70)],
         groups: 2,
+    },
+    Entry {
+        kernel: "couple_attention_heads",
+        constants: &[],
+        params: ATTENTION,
+        lengths: &[("qkv", 240), ("mat_q", 40), ("mat_k", 40), ("mat_v", 40), ("heads", 480)],
+        groups: 8,
+    },
+    Entry {
+        kernel: "couple_attention",
+        constants: &[("D", 32)],
+        params: SCORES_WIDE,
+        lengths: &[("heads", 3840), ("mixed", 1280), ("stats", 40)],
+        groups: 1,
+    },
+    Entry {
+        kernel: "couple_attention_four",
+        constants: &[("D", 8)],
+        params: SCORES,
+        lengths: &[("heads", 480), ("mixed", 160), ("stats", 40)],
+        groups: 1,
+    },
+    Entry {
+        kernel: "couple_attention_merge",
+        constants: &[],
+        params: ATTENTION,
+        lengths: &[("mixed", 160), ("mat_o", 40), ("dst", 80)],
+        groups: 2,
+    },
+    Entry {
+        kernel: "couple_attention_bwd_mixed",
+        constants: &[],
+        params: ATTENTION,
+        lengths: &[("dst_bar", 80), ("mat_o", 40), ("mixed", 160), ("mixed_bar", 160), ("delta", 20)],
+        groups: 1,
+    },
+    Entry {
+        kernel: "couple_attention_bwd_q",
+        constants: &[("D", 32)],
+        params: SCORES_WIDE,
+        lengths: &[("heads", 3840), ("mixed_bar", 1280), ("stats", 40), ("delta", 20), ("q_bar", 1280)],
+        groups: 1,
+    },
+    Entry {
+        kernel: "couple_attention_bwd_kv",
+        constants: &[("D", 32)],
+        params: SCORES_WIDE,
+        lengths: &[
+            ("heads", 3840),
+            ("mixed_bar", 1280),
+            ("stats", 40),
+            ("delta", 20),
+            ("k_bar", 1280),
+            ("v_bar", 1280),
+        ],
+        groups: 1,
+    },
+    Entry {
+        kernel: "couple_attention_bwd_q_four",
+        constants: &[("D", 8)],
+        params: SCORES,
+        lengths: &[("heads", 480), ("mixed_bar", 160), ("stats", 40), ("delta", 20), ("q_bar", 160)],
+        groups: 1,
+    },
+    Entry {
+        kernel: "couple_attention_bwd_kv_four",
+        constants: &[("D", 8)],
+        params: SCORES,
+        lengths: &[("heads", 480), ("mixed_bar", 160), ("stats", 40), ("delta", 20), ("k_bar", 160), ("v_bar", 160)],
+        groups: 1,
+    },
+    Entry {
+        kernel: "couple_attention_bwd_qkv",
+        constants: &[],
+        params: ATTENTION,
+        lengths: &[
+            ("q_bar", 160),
+            ("k_bar", 160),
+            ("v_bar", 160),
+            ("mat_q", 40),
+            ("mat_k", 40),
+            ("mat_v", 40),
+            ("qkv_bar", 240),
+        ],
+        groups: 4,
+    },
+    Entry {
+        kernel: "couple_attention_bwd_mat",
+        constants: &[],
+        params: &[
+            ("batch", U(2)),
+            ("tokens", U(5)),
+            ("inner", U(5)),
+            ("heads", U(2)),
+            ("dim", U(4)),
+            ("padded", U(8)),
+            ("interleaved", U(1)),
+            ("channels", U(24)),
+            ("offset", U(8)),
+            ("state_left", U(0)),
+        ],
+        lengths: &[("in_heads", 160), ("state", 240), ("mat_bar", 40)],
+        groups: 1,
+    },
+    Entry { kernel: "resize_bilinear", constants: &[], params: RESIZE, lengths: &[("x", 48), ("dst", 60)], groups: 1 },
+    Entry {
+        kernel: "resize_bilinear_bwd",
+        constants: &[],
+        params: RESIZE,
+        lengths: &[("dst_bar", 60), ("x_bar", 48)],
+        groups: 1,
     },
     Entry {
         kernel: "dot",

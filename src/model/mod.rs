@@ -1,0 +1,3 @@
+//! What models are built of, above the ops.
+
+pub mod position;
