@@ -40,10 +40,10 @@ struct Args {
     #[arg(long)]
     quick: bool,
     /// Pictures to train on
-    #[arg(long)]
+    #[arg(long, value_parser = at_least_one)]
     train: Option<usize>,
     /// Pictures to judge by
-    #[arg(long)]
+    #[arg(long, value_parser = at_least_one)]
     test: Option<usize>,
     /// Rounds through the training pictures
     #[arg(long)]
@@ -64,7 +64,7 @@ struct Args {
     #[arg(long, default_value_t = 1e-2)]
     learning_rate: f64,
     /// Steps of the PGD attack
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pgd: Option<u32>,
     #[arg(long, default_value_t = 1)]
     seed: u64,

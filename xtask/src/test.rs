@@ -168,18 +168,18 @@ fn steps(full: bool, device: bool) -> Vec<Step> {
 
 /// The names of the Rust files in `folder`, in order.
 fn stems(folder: &Path) -> Vec<String> {
-    names(folder, |path| path.extension().is_some_and(|e| e == "rs"))
-}
-
-/// The names of the folders in `folder` that hold a program, in order.
-fn folders(folder: &Path) -> Vec<String> {
-    names(folder, |path| path.join("main.rs").exists())
-}
-
-fn names(folder: &Path, wanted: impl Fn(&Path) -> bool) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let wanted = entries.filter(|path| wanted(path));
-    let mut names: Vec<String> = wanted.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();
+    let rust = entries.filter(|path| path.extension().is_some_and(|e| e == "rs"));
+    let mut stems: Vec<String> = rust.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();
+    stems.sort();
+    stems
+}
+
+/// The names of the folders with a program in `folder`, in order.
+fn folders(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let programs = entries.filter(|path| path.join("main.rs").exists());
+    let mut names: Vec<String> = programs.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect();
     names.sort();
     names
 }
