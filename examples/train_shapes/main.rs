@@ -40,6 +40,9 @@ const PATCH: usize = 4;
 /// Components of an oscillator.
 const N: usize = 4;
 
+/// Heads of the attention that couples them.
+const HEADS: usize = 2;
+
 /// Into how many clusters the patches of an image are merged: its objects at most, and the background.
 const CLUSTERS: usize = *scene::OBJECTS.end() + 1;
 
@@ -56,10 +59,10 @@ struct Args {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
     /// Steps of the optimiser per network
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 50)]
     steps: usize,
     /// Images of a training step, each seen twice
-    #[arg(long, default_value_t = 16, value_parser = at_least_one)]
+    #[arg(long, default_value_t = 12, value_parser = at_least_one)]
     batch: usize,
     /// Learning rate
     #[arg(long, default_value_t = 3e-3)]
@@ -113,7 +116,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         patch: PATCH,
         channels: args.channels,
         n: N,
-        coupling: ObjectCoupling::Attention { heads: 4, positions: true },
+        coupling: ObjectCoupling::Attention { heads: HEADS, positions: true },
         ..ObjectConfig::default()
     })?;
     let mut rng = ChaCha8Rng::seed_from_u64(TEST_SEED);

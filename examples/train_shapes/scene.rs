@@ -18,8 +18,11 @@ const RADIUS: std::ops::Range<f32> = 0.15..0.24;
 /// The part of an object that may cover earlier ones.
 const OVERLAP: f32 = 0.2;
 
-/// The dark shade of a texture; the light one is 1.
-const DARK: f32 = 0.35;
+/// The dark and the light shade of an object's texture.
+const SHADES: [f32; 2] = [0.35, 1.0];
+
+/// Those of the background's.
+const BACKGROUND: [f32; 2] = [0.5, 0.8];
 
 /// The saturation of objects. The background has none.
 const SATURATION: f32 = 0.8;
@@ -47,7 +50,7 @@ impl Scene {
     /// Draws a scene. The same generator in the same state draws the same one.
     pub fn draw(rng: &mut impl Rng, side: usize) -> Scene {
         let mut scene = Scene { side, image: vec![0.0; 3 * side * side], objects: vec![0; side * side] };
-        let texture = Texture::draw(rng, [1.0; 3]);
+        let texture = Texture::draw(rng, [1.0; 3], BACKGROUND);
         scene.paint(&vec![true; side * side], 0, &texture);
         for object in 1..=rng.random_range(OBJECTS) {
             // On a crowded image an object may find no place in so many attempts; then it stays away.
@@ -55,7 +58,7 @@ impl Scene {
                 continue;
             };
             let colour = hue(rng.random());
-            let texture = Texture::draw(rng, colour);
+            let texture = Texture::draw(rng, colour, SHADES);
             scene.paint(&covered, object, &texture);
         }
         for value in &mut scene.image {
@@ -159,17 +162,18 @@ fn shape(rng: &mut impl Rng, side: usize) -> Vec<bool> {
 /// Two shades of one colour in a pattern.
 struct Texture {
     colour: [f32; 3],
+    shades: [f32; 2],
     kind: u32,
     frame: Frame,
     period: f32,
 }
 
 impl Texture {
-    fn draw(rng: &mut impl Rng, colour: [f32; 3]) -> Texture {
+    fn draw(rng: &mut impl Rng, colour: [f32; 3], shades: [f32; 2]) -> Texture {
         let period = rng.random_range(3.0..6.0);
         let origin = [period * rng.random::<f32>(), period * rng.random::<f32>()];
         let frame = Frame::new(origin, TAU * rng.random::<f32>());
-        Texture { colour, kind: rng.random_range(0..3), frame, period }
+        Texture { colour, shades, kind: rng.random_range(0..3), frame, period }
     }
 
     fn at(&self, x: f32, y: f32) -> [f32; 3] {
@@ -180,7 +184,8 @@ impl Texture {
             1 => (a * b).signum(),
             _ => a.max(b),
         };
-        let shade = DARK + (1.0 - DARK) * (0.5 + 0.5 * wave);
+        let [dark, light] = self.shades;
+        let shade = dark + (light - dark) * (0.5 + 0.5 * wave);
         self.colour.map(|channel| shade * channel)
     }
 }
