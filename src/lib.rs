@@ -11,15 +11,21 @@ pub mod kernel;
 pub mod model;
 pub mod ops;
 mod tape;
+#[cfg(feature = "weights")]
+pub mod weights;
 
 pub use cpu::noise::{Distribution, Stream};
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
 pub use gpu::{Bind, Commands, Context, Counters, Profile, Read, Span, Tensor, Work, read, update, write};
 pub use kernel::{DType, Kernel};
+pub use ops::adam::AdamOptions;
 pub use ops::conv2d::ConvOptions;
 pub use ops::couple_attention::{AttentionOptions, AttentionWeights};
+pub use ops::ema::{WarmUp, warmup_decay};
+pub use ops::graph::Graph;
+pub use ops::matmul::MatmulOptions;
 pub use ops::sphere_step::{Rotation, StepOptions};
-pub use tape::{Array, Backend, Grads, Rule, Spec, Tape, Value, Var};
+pub use tape::{Array, Backend, Grads, Repeated, Rule, Spec, Stepped, Storage, Tape, Value, Var};
 #[cfg(feature = "gpu")]
 pub use wgpu;

@@ -12,8 +12,8 @@ use common::{bits, device, error_of, host_device, noop, numbers, own_device, ref
 use kuramoto::kernel::{Binding, Elem, Kernel, Params as _, input, output};
 use kuramoto::ops::couple_attention::CoupleAttention;
 use kuramoto::{
-    AttentionOptions, AttentionWeights, Commands, Context, ConvOptions, DType, Distribution, ErrorKind, Result,
-    Rotation, StepOptions, Stream, Tape, Tensor, Work, ops, read, wgpu, write,
+    AttentionOptions, AttentionWeights, Commands, Context, ConvOptions, DType, Distribution, ErrorKind, MatmulOptions,
+    Result, Rotation, StepOptions, Stream, Tape, Tensor, Work, ops, read, wgpu, write,
 };
 
 fn tensor(context: &Context, shape: &[usize]) -> Tensor {
@@ -103,6 +103,7 @@ fn extents_that_do_not_agree_are_refused_by_every_op() -> Result<()> {
     let mut c = context.commands();
     let (gamma, image) = (t(&[1]), t(&[2, 4, 3, 3]));
     let plain = ConvOptions::default();
+    let turned = MatmulOptions { transpose_a: true, transpose_b: true };
     let step = StepOptions::new(2, 1);
     let turning = step.rotation(Rotation::PerPair);
     let heads = AttentionOptions::new(2, 1);
@@ -132,6 +133,14 @@ fn extents_that_do_not_agree_are_refused_by_every_op() -> Result<()> {
             "linear: axis is 0, expected an axis of [2, 4, 3, 3] after the first, which counts samples"),
         ("linear", c.linear(&image, &t(&[5, 4]), Some(&t(&[4])), 1).map(drop), Shape,
             "linear: bias is [4], expected [5]"),
+        ("matmul", c.matmul(&image, &t(&[3, 2]), MatmulOptions::default()).map(drop), Shape,
+            "matmul: a is [2, 4, 3, 3], expected two axes, or three with a batch"),
+        ("matmul", c.matmul(&t(&[2, 3]), &t(&[3]), MatmulOptions::default()).map(drop), Shape,
+            "matmul: b is [3], expected two axes, or three with a batch"),
+        ("matmul", c.matmul(&t(&[2, 3]), &t(&[2, 4]), MatmulOptions::default()).map(drop), Shape,
+            "matmul: b is [2, 4], expected [3, N] for a of [2, 3]"),
+        ("matmul", c.matmul(&t(&[5, 2, 3]), &t(&[4, 2, 3]), turned).map(drop), Shape,
+            "matmul: b is [4, 2, 3], expected [5, N, 2] for a of [5, 2, 3]"),
         ("couple_attention", c.couple_attention(&image, &attention(&t(&[10, 4]), &t(&[4, 4])), &heads).map(drop), Shape,
             "couple_attention: qkv is 10 channels along axis 1, expected q, k and v of 2 heads, a multiple of 6"),
         ("couple_attention", c.couple_attention(&image, &positioned(&t(&[12, 4]), &t(&[4, 4]), &gamma), &heads).map(drop),
@@ -601,6 +610,7 @@ fn call(c: &mut Commands, op: &str, tensors: &[Tensor]) -> Result<()> {
         }
         "resize_bilinear" => c.resize_bilinear(&t[0], 0, [1, 1]).map(drop),
         "conv2d" => c.conv2d(&t[0], &t[1], Some(&t[2]), ConvOptions::default()).map(drop),
+        "matmul" => c.matmul(&t[0], &t[1], MatmulOptions::default()).map(drop),
         "linear" => c.linear(&t[0], &t[1], Some(&t[2]), 1).map(drop),
         "sphere_normalize" => c.sphere_normalize(&t[0], 1, 2).map(drop),
         "sphere_step" => c.sphere_step(&t[0], &t[1], &t[2], Some(&t[3]), &options).map(drop),
@@ -620,6 +630,7 @@ const ARGUMENTS: &[(&str, Arguments)] = &[
     ("energy", &[("x", &[2, 3]), ("y", &[2, 3]), ("c", &[2, 3])]),
     ("couple_conv2d", &[("x", &[1, 1, 2, 2]), ("w", &[1, 1, 1, 1]), ("bias", &[1])]),
     ("conv2d", &[("x", &[1, 1, 2, 2]), ("w", &[1, 1, 1, 1]), ("bias", &[1])]),
+    ("matmul", &[("a", &[2, 3]), ("b", &[3, 1])]),
     ("linear", &[("x", &[2, 3]), ("w", &[1, 3]), ("bias", &[1])]),
     (
         "couple_attention",

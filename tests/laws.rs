@@ -7,8 +7,8 @@ mod common;
 use common::{device, dtypes, numbers, unit};
 use kuramoto::kernel::{Binding, DType, Elem, Kernel, Params as _, input, output};
 use kuramoto::{
-    Commands, Context, ConvOptions, Distribution, Result, Rotation, StepOptions, Stream, Tape, Tensor, Var, Work, cpu,
-    ops, read, write,
+    Commands, Context, ConvOptions, Distribution, MatmulOptions, Result, Rotation, StepOptions, Stream, Tape, Tensor,
+    Var, Work, cpu, ops, read, write,
 };
 
 /// The unit roundoff that WGSL allows: results may go to either neighbour.
@@ -226,6 +226,17 @@ const BATCHED: &[Batched] = &[
         n: 2,
         shared: &[(&[9, 10], STORAGE), (&[9], STORAGE)],
         run: |t, x, s| Ok(vec![t.linear(x[0], s[0], Some(s[1]), 1)?]),
+    },
+    Batched {
+        name: "matmul",
+        samples: 2,
+        n: 2,
+        shared: &[],
+        run: |t, x, _| {
+            let samples = t.spec(x[0])?.shape[0];
+            let (a, b) = (t.reshape(x[0], &[samples, 110, 13])?, t.reshape(x[1], &[samples, 110, 13])?);
+            Ok(vec![t.matmul(a, b, MatmulOptions { transpose_a: false, transpose_b: true })?])
+        },
     },
     Batched { name: "energy", samples: 2, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.energy(x[0], x[1], None)?]) },
     Batched {

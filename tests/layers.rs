@@ -113,12 +113,13 @@ fn has_word(code: &str, word: &str) -> bool {
 /// What each layer may import. `params` is the macro of the kernel layer.
 const LAYERS: &[(&str, &[&str])] = &[
     ("error.rs", &[]),
+    ("weights/", &["error", "weights"]),
     ("kernel.rs", &["kernel", "params"]),
     ("cpu/", &["cpu"]),
     ("gpu/", &["error", "gpu", "kernel"]),
     ("tape/", &["cpu", "error", "gpu", "kernel", "params", "tape"]),
     ("ops/", &["cpu", "error", "gpu", "kernel", "ops", "params", "tape"]),
-    ("model/", &["cpu", "error", "gpu", "kernel", "model", "ops", "params", "tape"]),
+    ("model/", &["cpu", "error", "gpu", "kernel", "model", "ops", "params", "tape", "weights"]),
     ("conformance/", &["conformance", "cpu", "error", "gpu", "kernel", "ops", "params", "tape"]),
 ];
 
@@ -161,8 +162,17 @@ fn ops_do_not_import_each_other() {
 /// Ops whose backward pass needs no kernel of its own.
 const OWN_TRANSPOSE: &[(&str, &str)] = &[
     ("add", "both cotangents are the output's: handles are copied"),
+    ("matmul", "both cotangents are products: the forward kernel runs again"),
     ("scale", "the transpose of alpha I is itself: the forward kernel runs again"),
     ("axpy", "the cotangent of x is scaled, that of y is the output's"),
+];
+
+/// Kernels that belong to no op.
+const SHARED: &[(&str, &str)] = &[
+    ("sum_rows", "the second stage of every reduction to rows"),
+    ("sum_columns", "the second stage of gradients of weights"),
+    ("row_moment", "means and variances, whatever the rows of a normalisation are"),
+    ("channel_sums", "gradients of weights and biases per channel"),
 ];
 
 #[test]
@@ -187,7 +197,7 @@ fn an_op_has_the_same_stem_everywhere() {
         let excused = OWN_TRANSPOSE.iter().any(|(stem, _)| *stem == name);
         assert_eq!(has_backward, op.differentiable && !excused, "{name}: kernels of the backward pass");
         assert!(!op.formula.is_empty() && !op.kernels.is_empty() && !(op.cases)().is_empty(), "{name}: an empty entry");
-        for kernel in op.kernels.iter().filter(|k| !["sum_columns", "sum_rows"].contains(&k.name)) {
+        for kernel in op.kernels.iter().filter(|k| SHARED.iter().all(|(name, _)| *name != k.name)) {
             let belongs = kernel.name.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'));
             assert!(belongs, "{name}: the kernel {} does not carry its stem", kernel.name);
         }
@@ -200,7 +210,7 @@ fn an_op_has_the_same_stem_everywhere() {
     // No reference without an op.
     for source in sources.iter().filter(|s| s.path.starts_with("cpu/")) {
         let stem = source.path["cpu/".len()..].trim_end_matches(".rs");
-        let helper = ["mod", "layout", "real"].contains(&stem) || stem.starts_with("real/");
+        let helper = ["mod", "layout", "real", "rows"].contains(&stem) || stem.starts_with("real/");
         assert!(helper || names.contains(&stem), "src/{} is the reference of no op", source.path);
     }
 }

@@ -52,3 +52,31 @@ impl Oscillators {
         }
     }
 }
+
+/// A tensor seen as `[outer, channels, inner]` about its channel axis.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Channels {
+    /// Product of the extents before the axis.
+    pub outer: usize,
+    /// Extent of the axis.
+    pub channels: usize,
+    /// Product of the extents after the axis.
+    pub inner: usize,
+}
+
+impl Channels {
+    /// Positions, all axes but that of the channels.
+    pub fn positions(&self) -> usize {
+        self.outer * self.inner
+    }
+
+    /// Index of channel `c` at position `p = outer_index * inner + inner_index`.
+    pub fn index(&self, p: usize, c: usize) -> usize {
+        (p / self.inner * self.channels + c) * self.inner + p % self.inner
+    }
+
+    /// The position that element `i` belongs to.
+    pub fn position(&self, i: usize) -> usize {
+        i / (self.channels * self.inner) * self.inner + i % self.inner
+    }
+}

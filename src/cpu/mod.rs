@@ -6,23 +6,46 @@
 //!
 //! Cotangents are called `*_bar`, as in the shaders.
 
+pub mod adam;
 pub mod add;
 pub mod axpy;
+pub mod blend;
 pub mod cast;
 pub mod conv2d;
 pub mod couple_attention;
 pub mod couple_conv2d;
+pub mod couple_dense;
+pub mod couple_sparse;
+pub mod cross_entropy;
 pub mod dot;
+pub mod ema;
+pub mod embedding;
 pub mod energy;
 pub mod fill;
+pub mod gelu;
 mod layout;
 pub mod linear;
+pub mod matmul;
 pub mod noise;
+pub mod norm_batch;
+pub mod norm_batch_inference;
+pub mod norm_group;
+pub mod norm_layer;
+pub mod norm_rms;
+pub mod pool_average;
+pub mod pool_max;
+pub mod readout_norm;
 mod real;
+pub mod relu;
 pub mod resize_bilinear;
+mod rows;
 pub mod scale;
+pub mod scale_bias;
+pub mod silu;
 pub mod sphere_normalize;
 pub mod sphere_step;
+pub mod swiglu;
 
-pub use layout::Oscillators;
+pub use layout::{Channels, Oscillators};
 pub use real::{Bound, Dual, Real, Tier};
+pub use rows::{Over, Rows, Statistics};

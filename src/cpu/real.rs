@@ -4,6 +4,8 @@
 //! - [`Dual`]: the value and its exact derivative along one direction.
 //! - [`Bound`]: the value and a running bound on what any conforming f32 device may be off by.
 
+mod erfc;
+
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// Arithmetic that a reference may use.
@@ -27,6 +29,8 @@ pub trait Real:
     fn exp(self) -> Self;
     /// Natural logarithm.
     fn ln(self) -> Self;
+    /// Complementary error function `2/√π ∫ exp(-t²) dt` from `self` to infinity, relatively accurate in the tail.
+    fn erfc(self) -> Self;
     /// The sum of all terms, in no particular order.
     fn sum(terms: impl IntoIterator<Item = Self>) -> Self;
 
@@ -69,6 +73,9 @@ impl Real for f64 {
     }
     fn ln(self) -> f64 {
         f64::ln(self)
+    }
+    fn erfc(self) -> f64 {
+        erfc::erfc(self)
     }
     fn sum(terms: impl IntoIterator<Item = f64>) -> f64 {
         terms.into_iter().sum()
@@ -146,6 +153,10 @@ impl Real for Dual {
     }
     fn ln(self) -> Dual {
         Dual::chain(self.value.ln(), 1.0 / self.value, self)
+    }
+    fn erfc(self) -> Dual {
+        let slope = -std::f64::consts::FRAC_2_SQRT_PI * (-self.value * self.value).exp();
+        Dual::chain(Real::erfc(self.value), slope, self)
     }
     fn sum(terms: impl IntoIterator<Item = Dual>) -> Dual {
         terms.into_iter().fold(Dual::exact(0.0), |a, b| a + b)
@@ -338,6 +349,9 @@ impl Real for Bound {
         }
         bound
     }
+    fn erfc(self) -> Bound {
+        erfc::bound(self)
+    }
     fn sum(terms: impl IntoIterator<Item = Bound>) -> Bound {
         let (mut value, mut count, mut size, mut carried) = (0.0, 0usize, [0.0; 2], [0.0; 2]);
         for term in terms {
@@ -360,47 +374,4 @@ impl Real for Bound {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dual_differentiates_a_quotient_of_roots() {
-        let x = Dual { value: 2.0, tangent: 1.0 };
-        let y = x.sqrt() / (x * x + Dual::exact(1.0));
-        let f = |x: f64| x.sqrt() / (x * x + 1.0);
-        let h = 1e-6;
-        approx::assert_relative_eq!(y.tangent, (f(2.0 + h) - f(2.0 - h)) / (2.0 * h), max_relative = 1e-9);
-    }
-
-    #[test]
-    fn bound_covers_f32_arithmetic_and_is_not_loose() {
-        let (mut worst, mut state) = (0.0f64, 1u32);
-        let mut next = || {
-            state = state.wrapping_mul(1664525).wrapping_add(1013904223);
-            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-        };
-        for _ in 0..10_000 {
-            let (a, b, c) = (next(), next(), next());
-            let f32_value = (a * b - c * c) * (1.0 / (1.0 + a * a).sqrt());
-            let [a, b, c] = [a, b, c].map(|v| Bound::exact(v as f64));
-            let bound = (a * b - c * c) * (Bound::exact(1.0) + a * a).inverse_sqrt();
-            worst = worst.max((f32_value as f64 - bound.value).abs() / bound.error[1]);
-        }
-        assert!(worst <= 1.0 && worst > 0.2, "worst ratio {worst}");
-    }
-
-    #[test]
-    fn sums_count_nonzero_terms_only() {
-        let exact = Bound::sum([1.0, 0.0, 0.0].map(Bound::exact));
-        assert_eq!(exact.error, [0.0; 2]);
-        let two = Bound::sum([1.0, 2.0].map(Bound::exact));
-        assert!(two.error[0] > 2.0 * two.error[1] * 0.99);
-    }
-
-    #[test]
-    fn a_divisor_that_may_vanish_bounds_nothing() {
-        let shaky = Bound { value: 1e-9, error: [1e-8, 1e-10] };
-        let q = Bound::exact(1.0) / shaky;
-        assert!(q.error[0].is_infinite() && q.error[1].is_finite());
-    }
-}
+mod tests;

@@ -302,6 +302,7 @@ impl Commands {
             return Err(Error::new(ErrorKind::Foreign, message));
         }
         let context = self.context.clone();
+        context.0.readbacks.fetch_add(1, Ordering::Relaxed);
         let staging = context.staging(bytes)?;
         // Any number that no earlier copy left behind serves; recordings count up and are never zero here.
         let canary = (context.next_recording() + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15).to_le_bytes();
@@ -320,29 +321,11 @@ impl Commands {
         &mut self.encoder
     }
 
-    /// Copies `src` into a new tensor.
-    ///
-    /// # Errors
-    /// `Foreign`, `Buffer` if `src` wraps a buffer without `COPY_SRC`, `OutOfMemory`.
-    pub fn copy(&mut self, src: &Tensor) -> Result<Tensor> {
-        if !src.context().is_same(&self.context) {
-            return Err(Error::new(ErrorKind::Foreign, "copy: the tensor belongs to another context"));
+    /// Keeps the memory of `tensor` from being reused before this recording is submitted.
+    pub(super) fn hold(&mut self, tensor: &Tensor) {
+        if tensor.slot().enter(self.holdings.id) {
+            self.holdings.slots.push(tensor.slot().clone());
         }
-        if !src.buffer().usage().contains(wgpu::BufferUsages::COPY_SRC) {
-            let usage = format!("{:?}", src.buffer().usage());
-            return Err(Error::argument(ErrorKind::Buffer, "copy", "buffer's usage", usage, "COPY_SRC among it"));
-        }
-        let dst = self.empty(src.shape(), src.dtype())?;
-        let bytes = src.bytes().next_multiple_of(4);
-        if bytes > 0 {
-            for slot in [src.slot(), dst.slot()] {
-                if slot.enter(self.holdings.id) {
-                    self.holdings.slots.push(slot.clone());
-                }
-            }
-            self.encoder().copy_buffer_to_buffer(src.buffer(), src.offset(), dst.buffer(), 0, bytes);
-        }
-        Ok(dst)
     }
 
     pub(crate) fn take_timing(&mut self) -> Option<Timing> {

@@ -37,6 +37,7 @@ pub(crate) struct Inner {
     pub(crate) staging: Mutex<Vec<wgpu::Buffer>>,
     pub(crate) submissions: AtomicU64,
     pub(crate) dispatches: AtomicU64,
+    pub(crate) readbacks: AtomicU64,
     next_recording: AtomicU64,
     pub(crate) budget: Mutex<Option<u64>>,
     timeout: Mutex<Duration>,
@@ -61,6 +62,8 @@ pub struct Counters {
     pub submissions: u64,
     /// Dispatches recorded, ever.
     pub dispatches: u64,
+    /// Copies to the host, ever: each one waits for the device or is awaited later.
+    pub readbacks: u64,
 }
 
 impl Context {
@@ -156,6 +159,7 @@ impl Context {
             staging: Mutex::default(),
             submissions: AtomicU64::new(0),
             dispatches: AtomicU64::new(0),
+            readbacks: AtomicU64::new(0),
             next_recording: AtomicU64::new(0),
             budget: Mutex::default(),
             timeout: Mutex::new(Duration::from_secs(60)),
@@ -245,7 +249,7 @@ impl Context {
         Profile::run(self, f)
     }
 
-    /// Counts of allocations, submissions and dispatches.
+    /// Counts of allocations, submissions, dispatches and readbacks.
     pub fn counters(&self) -> Counters {
         let usage = self.0.pool.usage();
         Counters {
@@ -256,6 +260,7 @@ impl Context {
             bind_groups: self.0.bind_groups.created(),
             submissions: self.0.submissions.load(Ordering::Relaxed),
             dispatches: self.0.dispatches.load(Ordering::Relaxed),
+            readbacks: self.0.readbacks.load(Ordering::Relaxed),
         }
     }
 

@@ -3,6 +3,7 @@
 mod arena;
 mod commands;
 mod context;
+mod copy;
 mod guard;
 mod latch;
 mod memory;

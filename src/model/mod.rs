@@ -1,3 +1,16 @@
-//! What models are built of, above the ops.
+//! Models made of ops, with their parameters under the names that published checkpoints use.
+//!
+//! A model is a plain description with a `parameters` method, which makes initial values, and a `forward` method, which
+//! records on a [`Tape`](crate::Tape) of either backend. [`Parameters`] go onto a backend with [`Parameters::place`];
+//! a [`Trainer`] also keeps what an optimiser needs.
 
+pub mod akorn;
+#[cfg(feature = "weights")]
+mod files;
+mod parameters;
 pub mod position;
+mod trainer;
+pub mod vote;
+
+pub use parameters::{Bound, Builder, Initial, Parameter, Parameters, Placed, Role};
+pub use trainer::{BatchStatistics, Trainer, TrainerOptions};

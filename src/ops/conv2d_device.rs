@@ -107,17 +107,18 @@ impl Conv2d {
         Ok(dst)
     }
 
-    /// Cotangents of the weights and of the bias if there is one.
+    /// Cotangents of the weights and of the bias, those that are needed.
     pub(super) fn parameters_bar(
         &self,
         commands: &mut Commands,
         x: &Tensor,
         g: &Tensor,
-    ) -> Result<(Tensor, Option<Tensor>)> {
+        needs: [bool; 2],
+    ) -> Result<[Option<Tensor>; 2]> {
         let e = &self.extents;
         let columns = e.c_in * e.kernel[0] * e.kernel[1];
         let (pixels, weights) = (e.batch * e.out[0] * e.out[1], e.c_out * columns);
-        let sums = weights + if self.biased { e.c_out } else { 0 };
+        let sums = weights + if needs[1] { e.c_out } else { 0 };
         // Without weights there is no tile whose invocation could hold the bias' sums.
         let variant = if weights == 0 { Variant::Plain } else { self.variant };
         let (kernel, invocations) = match variant {
@@ -146,9 +147,9 @@ impl Conv2d {
         };
         let work = Work::invocations(split.tiles * invocations).rounds(split.run).flops(self.flops());
         commands.dispatch(kernel, x.dtype(), &[], &params, &[read(x), read(g), write(&partial)], work)?;
-        let w_bar = sum_columns(commands, &partial, 0, &self.w_shape())?;
-        let bias_bar = self.biased.then(|| sum_columns(commands, &partial, weights, &[e.c_out])).transpose()?;
-        Ok((w_bar, bias_bar))
+        let w_bar = needs[0].then(|| sum_columns(commands, &partial, 0, &self.w_shape())).transpose()?;
+        let bias_bar = needs[1].then(|| sum_columns(commands, &partial, weights, &[e.c_out])).transpose()?;
+        Ok([w_bar, bias_bar])
     }
 
     /// Cotangents of all inputs that `needs` asks for.
@@ -164,11 +165,11 @@ impl Conv2d {
             all[0] = Some(self.map(commands, g, inputs[1], None, true)?);
         }
         if needs[1..].contains(&true) {
-            let (w_bar, bias_bar) = self.parameters_bar(commands, inputs[0], g)?;
-            all[1] = Some(w_bar);
-            if let Some(last) = all.get_mut(2) {
-                *last = bias_bar;
-            }
+            let wanted = [needs[1], needs.get(2).copied().unwrap_or(false)];
+            let found = self.parameters_bar(commands, inputs[0], g, wanted)?;
+            all.truncate(1);
+            all.extend(found);
+            all.truncate(inputs.len());
         }
         Ok(all)
     }

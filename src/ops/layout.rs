@@ -1,6 +1,6 @@
 //! From the extents of a tensor to its oscillators.
 
-use crate::cpu::Oscillators;
+use crate::cpu::{Channels, Oscillators};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Splits axis `axis` of a state with extents `shape` into oscillators of `n` components. The first axis counts samples.
@@ -17,11 +17,7 @@ pub(crate) fn oscillators(op: &str, shape: &[usize], axis: usize, n: usize) -> R
         let wanted = format!("a multiple of n = {n}");
         return Err(Error::argument(ErrorKind::Shape, op, "x", got, wanted));
     }
-    let elements = shape.iter().try_fold(1usize, |n, extent| n.checked_mul(*extent));
-    if elements.is_none_or(|n| u32::try_from(n).is_err()) {
-        let message = format!("{op}: {shape:?} has more elements than 32-bit indices reach ({})", u32::MAX);
-        return Err(Error::new(ErrorKind::Index, message));
-    }
+    indexable(op, shape)?;
     let groups = channels / n;
     Ok(Oscillators {
         samples: shape[0],
@@ -30,4 +26,24 @@ pub(crate) fn oscillators(op: &str, shape: &[usize], axis: usize, n: usize) -> R
         n,
         inner: shape[axis + 1..].iter().product(),
     })
+}
+
+/// Splits `shape` about its channel axis, which is any but the first.
+pub(crate) fn channels(op: &str, shape: &[usize], axis: usize) -> Result<Channels> {
+    let Some(channels) = shape.get(axis).copied().filter(|_| axis > 0) else {
+        let wanted = format!("an axis of {shape:?} after the first, which counts samples");
+        return Err(Error::argument(ErrorKind::Shape, op, "axis", axis, wanted));
+    };
+    indexable(op, shape)?;
+    Ok(Channels { outer: shape[..axis].iter().product(), channels, inner: shape[axis + 1..].iter().product() })
+}
+
+/// Refuses extents whose product 32-bit indices do not reach.
+pub(crate) fn indexable(op: &str, shape: &[usize]) -> Result<()> {
+    let elements = shape.iter().try_fold(1usize, |n, extent| n.checked_mul(*extent));
+    if elements.is_none_or(|n| u32::try_from(n).is_err()) {
+        let message = format!("{op}: {shape:?} has more elements than 32-bit indices reach ({})", u32::MAX);
+        return Err(Error::new(ErrorKind::Index, message));
+    }
+    Ok(())
 }

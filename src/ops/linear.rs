@@ -121,11 +121,17 @@ impl Linear {
         Ok(dst)
     }
 
-    /// Cotangents of the weights and of the bias if there is one.
-    fn parameters_bar(&self, commands: &mut Commands, x: &Tensor, g: &Tensor) -> Result<(Tensor, Option<Tensor>)> {
+    /// Cotangents of the weights and of the bias, those that are needed.
+    fn parameters_bar(
+        &self,
+        commands: &mut Commands,
+        x: &Tensor,
+        g: &Tensor,
+        needs: [bool; 2],
+    ) -> Result<[Option<Tensor>; 2]> {
         let e = &self.extents;
         let (columns, weights) = (e.outer * e.inner, e.rows * e.depth);
-        let width = weights + if self.biased { e.rows } else { 0 };
+        let width = weights + if needs[1] { e.rows } else { 0 };
         // Without weights there is no tile whose invocation could hold the bias' sums.
         let variant = if weights == 0 { Variant::Plain } else { self.variant };
         let (kernel, invocations) = match variant {
@@ -146,9 +152,9 @@ impl Linear {
         let work = Work::invocations(split.tiles * invocations).rounds(split.run).flops(2 * columns * width);
         commands.dispatch(kernel, x.dtype(), &[], &params, &[read(x), read(g), write(&partial)], work)?;
         let sum = super::sum_columns::sum_columns;
-        let w_bar = sum(commands, &partial, 0, &[e.rows, e.depth])?;
-        let bias_bar = self.biased.then(|| sum(commands, &partial, weights, &[e.rows])).transpose()?;
-        Ok((w_bar, bias_bar))
+        let w_bar = needs[0].then(|| sum(commands, &partial, 0, &[e.rows, e.depth])).transpose()?;
+        let bias_bar = needs[1].then(|| sum(commands, &partial, weights, &[e.rows])).transpose()?;
+        Ok([w_bar, bias_bar])
     }
 }
 
@@ -197,11 +203,11 @@ impl Op for Linear {
             all[0] = Some(self.map(commands, g, inputs[1], None, true)?);
         }
         if needs[1..].contains(&true) {
-            let (w_bar, bias_bar) = self.parameters_bar(commands, inputs[0], g)?;
-            all[1] = Some(w_bar);
-            if let Some(last) = all.get_mut(2) {
-                *last = bias_bar;
-            }
+            let wanted = [needs[1], needs.get(2).copied().unwrap_or(false)];
+            let found = self.parameters_bar(commands, inputs[0], g, wanted)?;
+            all.truncate(1);
+            all.extend(found);
+            all.truncate(inputs.len());
         }
         Ok(all)
     }

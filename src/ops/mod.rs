@@ -3,27 +3,53 @@
 //! An op is added by four files and three lines: `shaders/x.wgsl`, `shaders/x_bwd.wgsl`, `src/ops/x.rs`,
 //! `src/cpu/x.rs`; `pub mod x;` and `&x::SPEC,` here; `pub mod x;` in `src/cpu/mod.rs`.
 
+pub mod adam;
 pub mod add;
 pub mod axpy;
+pub mod blend;
 mod case;
 pub mod cast;
+mod channel_sums;
 pub mod check;
 pub mod conv2d;
 pub mod couple_attention;
 pub mod couple_conv2d;
+pub mod couple_dense;
+pub mod couple_sparse;
+pub mod cross_entropy;
 pub mod dot;
+pub mod ema;
+pub mod embedding;
 pub mod energy;
 pub mod fill;
+pub mod gelu;
+pub mod graph;
 mod layout;
 pub mod linear;
+pub mod matmul;
 pub mod noise;
+pub mod norm_batch;
+pub mod norm_batch_inference;
+pub mod norm_group;
+pub mod norm_layer;
+pub mod norm_rms;
+pub mod pool_average;
+pub mod pool_max;
+pub mod readout_norm;
+pub mod relu;
 pub mod resize_bilinear;
+mod row_moment;
+mod rows;
 pub mod scale;
+pub mod scale_bias;
+pub mod silu;
 pub mod spec;
 pub mod sphere_normalize;
 pub mod sphere_step;
 mod sum_columns;
 mod sum_rows;
+pub mod swiglu;
+mod unary;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::Kernel;
@@ -31,21 +57,42 @@ use spec::{Case, OpSpec};
 
 /// Every op.
 pub static ALL: &[&OpSpec] = &[
+    &adam::SPEC,
     &add::SPEC,
     &axpy::SPEC,
+    &blend::SPEC,
     &cast::SPEC,
     &conv2d::SPEC,
     &couple_attention::SPEC,
     &couple_conv2d::SPEC,
+    &couple_dense::SPEC,
+    &couple_sparse::SPEC,
+    &cross_entropy::SPEC,
     &dot::SPEC,
+    &ema::SPEC,
+    &embedding::SPEC,
     &energy::SPEC,
     &fill::SPEC,
+    &gelu::SPEC,
     &linear::SPEC,
+    &matmul::SPEC,
     &noise::SPEC,
+    &norm_batch::SPEC,
+    &norm_batch_inference::SPEC,
+    &norm_group::SPEC,
+    &norm_layer::SPEC,
+    &norm_rms::SPEC,
+    &pool_average::SPEC,
+    &pool_max::SPEC,
+    &readout_norm::SPEC,
+    &relu::SPEC,
     &resize_bilinear::SPEC,
     &scale::SPEC,
+    &scale_bias::SPEC,
+    &silu::SPEC,
     &sphere_normalize::SPEC,
     &sphere_step::SPEC,
+    &swiglu::SPEC,
 ];
 
 /// Every kernel of the library, once each, in the order of [`ALL`].

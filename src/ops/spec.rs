@@ -124,8 +124,13 @@ pub trait Op: Send + Sync + 'static {
     ) -> Result<Vec<Option<Tensor>>>;
 }
 
+/// The spec of an f32 value.
+pub(super) fn f32_spec(shape: &[usize]) -> Spec {
+    Spec { shape: shape.to_vec(), dtype: DType::F32 }
+}
+
 /// Compares `specs` with the op's inputs and returns the storage type.
-fn check<O: Op>(op: &O, specs: &[Spec]) -> Result<DType> {
+pub(super) fn check<O: Op>(op: &O, specs: &[Spec]) -> Result<DType> {
     let ports = op.inputs();
     if ports.len() != specs.len() {
         let message = format!("{}: {} arguments, expected {}", op.name(), specs.len(), ports.len());
@@ -158,6 +163,13 @@ impl Commands {
     /// `Shape`, `DType`, `Foreign`; in a checked context `NonFinite` and `NotUnit`; whatever
     /// [`Commands::dispatch`] returns.
     pub fn apply<O: Op>(&mut self, op: &O, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
+        let dtype = self.admit(op, inputs)?;
+        op.forward(self, inputs, dtype)
+    }
+
+    /// Compares `inputs` with the ports of `op`, looks at their elements in a checked context, and returns the storage
+    /// type: what [`Commands::apply`] does before it records.
+    pub(super) fn admit<O: Op>(&mut self, op: &O, inputs: &[&Tensor]) -> Result<DType> {
         let specs: Vec<Spec> = inputs.iter().map(|t| Spec { shape: t.shape().to_vec(), dtype: t.dtype() }).collect();
         let dtype = check(op, &specs)?;
         let foreign = |tensor: &Tensor| !tensor.context().is_same(self.context());
@@ -166,7 +178,7 @@ impl Commands {
             return Err(Error::new(ErrorKind::Foreign, message));
         }
         super::check::inputs(self, op, inputs)?;
-        op.forward(self, inputs, dtype)
+        Ok(dtype)
     }
 }
 

@@ -18,7 +18,7 @@ mod cases;
 #[path = "sphere_step_contracts.rs"]
 mod contracts;
 
-pub use contracts::{BACKWARD, BACKWARD_SCALARS, FORWARD, FORWARD_REG};
+pub use contracts::{BACKWARD, BACKWARD_REG, BACKWARD_SCALARS, BACKWARD_SCALARS_REG, FORWARD, FORWARD_REG};
 #[cfg(feature = "gpu")]
 use contracts::{Params, ParamsBwd, ParamsScalars};
 
@@ -51,7 +51,7 @@ impl StepOptions {
     }
 }
 
-/// Which forward kernel runs.
+/// Which kernels run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Variant {
     Plain,
@@ -148,10 +148,18 @@ impl SphereStep {
         let [x, y, gamma] = [inputs[0], inputs[1], inputs[2]];
         let w = Self::frequencies_of(inputs);
         let binds = [read(x), read(y), read(gamma), read(w), read(dst_bar), write(&partial)];
-        // A lane visits TILE / WG oscillators, and each passes over its components five times.
-        let rounds = TILE / WORKGROUP as usize * (5 * at.n + 1) + 8;
-        let work = Work::workgroups(rows * tiles).rounds(rounds).flops(10 * x.len());
-        commands.dispatch(&BACKWARD_SCALARS, dtype, &[], &params, &binds, work)?;
+        // A lane visits TILE / WG oscillators, and each passes over its components at most ten times.
+        let rounds = TILE / WORKGROUP as usize * (10 * at.n + 1) + 8 * (at.n + 1);
+        match self.variant {
+            Variant::Plain => {
+                let work = Work::workgroups(rows * tiles).rounds(rounds).flops(10 * x.len());
+                commands.dispatch(&BACKWARD_SCALARS, dtype, &[], &params, &binds, work)?;
+            }
+            Variant::Registers => {
+                let work = Work::workgroups(at.groups * tiles).rounds(rounds).flops(22 * x.len());
+                commands.dispatch(&BACKWARD_SCALARS_REG, dtype, &[("N", at.n as u32)], &params, &binds, work)?;
+            }
+        }
         let sum = super::sum_rows::sum_rows;
         let gamma_bar = sum(commands, &partial, 0, at.groups * tiles, &[1])?;
         let frequencies_bar = match self.mode.rotation {
@@ -255,7 +263,13 @@ impl Op for SphereStep {
         };
         let binds = [read(x), read(y), read(gamma), read(w), read(g), read(energy_bar), write(&x_bar), write(&y_bar)];
         let work = Work::invocations(at.count()).rounds(6 * at.n).flops(34 * x.len());
-        commands.dispatch(&BACKWARD, dtype, &[], &params, &binds, work)?;
+        match self.variant {
+            Variant::Plain => commands.dispatch(&BACKWARD, dtype, &[], &params, &binds, work)?,
+            Variant::Registers => {
+                let work = work.rounds(10 * at.n);
+                commands.dispatch(&BACKWARD_REG, dtype, &[("N", at.n as u32)], &params, &binds, work)?;
+            }
+        }
         let mut all = vec![None; needs.len()];
         if needs[2] || needs.get(3).copied().unwrap_or(false) {
             let (gamma_bar, frequencies_bar) = self.scalars(commands, inputs, g, dtype)?;
@@ -334,6 +348,14 @@ pub static SPEC: OpSpec = OpSpec {
     name: "sphere_step",
     formula: "dst = normalize(x + gamma (Omega x + y - (x . y) x)), energy = - sum x . y",
     differentiable: true,
-    kernels: &[&FORWARD, &FORWARD_REG, &BACKWARD, &BACKWARD_SCALARS, &super::sum_rows::KERNEL],
+    kernels: &[
+        &FORWARD,
+        &FORWARD_REG,
+        &BACKWARD,
+        &BACKWARD_REG,
+        &BACKWARD_SCALARS,
+        &BACKWARD_SCALARS_REG,
+        &super::sum_rows::KERNEL,
+    ],
     cases: cases::cases,
 };

@@ -40,8 +40,11 @@ pub static FORWARD_REG: Kernel = Kernel {
     source: source!("sphere_step_reg", "grid", "reduce", "sphere"),
     params: Params::FIELDS,
     bindings: FORWARD_BINDINGS,
-    constants: &[Constant { name: "N", values: &[2, 3, 4, 8, 16] }],
+    constants: COMPONENTS,
 };
+
+/// Components that fit into registers.
+const COMPONENTS: &[Constant] = &[Constant { name: "N", values: &[2, 3, 4, 8, 16] }];
 
 const FORWARD_BINDINGS: &[Binding] = &[
     input("x", Elem::Storage, STATE),
@@ -57,31 +60,53 @@ pub static BACKWARD: Kernel = Kernel {
     name: "sphere_step_bwd",
     source: source!("sphere_step_bwd", "grid", "sphere", "sphere_step", "sphere_step_bwd"),
     params: ParamsBwd::FIELDS,
-    bindings: &[
-        input("x", Elem::Storage, STATE),
-        input("y", Elem::Storage, STATE),
-        input("gamma", Elem::F32, "[1]"),
-        input("frequencies", Elem::F32, "[1] or [C / 2]"),
-        input("dst_bar", Elem::Storage, STATE),
-        input("energy_bar", Elem::F32, "[samples]"),
-        output("x_bar", Elem::Storage, STATE),
-        output("y_bar", Elem::Storage, STATE),
-    ],
+    bindings: BACKWARD_BINDINGS,
     constants: &[],
 };
+
+/// Cotangents of the state and the drive with the oscillator in registers.
+pub static BACKWARD_REG: Kernel = Kernel {
+    name: "sphere_step_bwd_reg",
+    source: source!("sphere_step_bwd_reg", "grid", "sphere", "sphere_step_reg"),
+    params: ParamsBwd::FIELDS,
+    bindings: BACKWARD_BINDINGS,
+    constants: COMPONENTS,
+};
+
+const BACKWARD_BINDINGS: &[Binding] = &[
+    input("x", Elem::Storage, STATE),
+    input("y", Elem::Storage, STATE),
+    input("gamma", Elem::F32, "[1]"),
+    input("frequencies", Elem::F32, "[1] or [C / 2]"),
+    input("dst_bar", Elem::Storage, STATE),
+    input("energy_bar", Elem::F32, "[samples]"),
+    output("x_bar", Elem::Storage, STATE),
+    output("y_bar", Elem::Storage, STATE),
+];
 
 /// Partial sums of the cotangents of gamma and the frequencies.
 pub static BACKWARD_SCALARS: Kernel = Kernel {
     name: "sphere_step_bwd_scalars",
     source: source!("sphere_step_bwd_scalars", "grid", "reduce", "sphere", "sphere_step", "sphere_step_bwd"),
     params: ParamsScalars::FIELDS,
-    bindings: &[
-        input("x", Elem::Storage, STATE),
-        input("y", Elem::Storage, STATE),
-        input("gamma", Elem::F32, "[1]"),
-        input("frequencies", Elem::F32, "[1] or [C / 2]"),
-        input("dst_bar", Elem::Storage, STATE),
-        output("partial", Elem::F32, "[rows, tiles]"),
-    ],
+    bindings: BACKWARD_SCALARS_BINDINGS,
     constants: &[],
 };
+
+/// Partial sums of the cotangents of gamma and the frequencies with the oscillator in registers.
+pub static BACKWARD_SCALARS_REG: Kernel = Kernel {
+    name: "sphere_step_bwd_scalars_reg",
+    source: source!("sphere_step_bwd_scalars_reg", "grid", "reduce", "sphere", "sphere_step_reg"),
+    params: ParamsScalars::FIELDS,
+    bindings: BACKWARD_SCALARS_BINDINGS,
+    constants: COMPONENTS,
+};
+
+const BACKWARD_SCALARS_BINDINGS: &[Binding] = &[
+    input("x", Elem::Storage, STATE),
+    input("y", Elem::Storage, STATE),
+    input("gamma", Elem::F32, "[1]"),
+    input("frequencies", Elem::F32, "[1] or [C / 2]"),
+    input("dst_bar", Elem::Storage, STATE),
+    output("partial", Elem::F32, "[rows, tiles]"),
+];

@@ -44,11 +44,11 @@ pub(super) struct Split {
     pub tiles: usize,
 }
 
-/// Cuts `terms` for a kernel that runs `invocations` for each tile: enough tiles to fill a device, none of fewer than 64
+/// Cuts `terms` for a kernel that runs `invocations` for each tile: enough tiles to fill a device, none of fewer than 128
 /// terms, for the second stage costs too, and none of more than 4096, for one invocation adds them one by one.
 #[cfg(feature = "gpu")]
 pub(super) fn split(terms: usize, invocations: usize) -> Split {
-    let filling = (8192 / invocations.max(1)).clamp(1, terms.div_ceil(64).max(1));
+    let filling = (8192 / invocations.max(1)).clamp(1, terms.div_ceil(128).max(1));
     let run = terms.div_ceil(filling.max(terms.div_ceil(4096))).max(1);
     Split { run, tiles: terms.div_ceil(run).max(1) }
 }

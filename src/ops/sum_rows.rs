@@ -34,8 +34,21 @@ pub(super) fn sum_rows(
     len: usize,
     shape: &[usize],
 ) -> Result<Tensor> {
+    sum_rows_times(commands, src, offset, len, shape, 1.0)
+}
+
+/// `alpha` times what [`sum_rows`] gives.
+#[cfg(feature = "gpu")]
+pub(super) fn sum_rows_times(
+    commands: &mut Commands,
+    src: &Tensor,
+    offset: usize,
+    len: usize,
+    shape: &[usize],
+    alpha: f32,
+) -> Result<Tensor> {
     let dst = commands.empty(shape, DType::F32)?;
-    let params = Params { rows: dst.len() as u32, len: len as u32, offset: offset as u32, alpha: 1.0 };
+    let params = Params { rows: dst.len() as u32, len: len as u32, offset: offset as u32, alpha };
     let work = Work::workgroups(dst.len()).rounds(len.div_ceil(LANES) + 8).flops(dst.len() * len);
     commands.dispatch(&KERNEL, DType::F32, &[], &params, &[read(src), write(&dst)], work)?;
     Ok(dst)

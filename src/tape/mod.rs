@@ -11,6 +11,7 @@ mod value;
 use std::ops::Range;
 use std::sync::Arc;
 
+pub use checkpoint::{Repeated, Stepped, Storage};
 pub use value::{Array, Backend, Spec, Value};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -84,6 +85,18 @@ impl Tape {
     #[cfg(feature = "gpu")]
     pub fn from_commands(commands: Commands) -> Tape {
         Tape::over(Backend::Device(Box::new(commands)))
+    }
+
+    /// Submits what a device tape has recorded so far, without waiting; the reference backend computes at once anyway.
+    ///
+    /// # Errors
+    /// As [`Commands::submit`].
+    pub fn submit(&mut self) -> Result<()> {
+        match &mut self.backend {
+            #[cfg(feature = "gpu")]
+            Backend::Device(commands) => commands.submit(),
+            Backend::Reference => Ok(()),
+        }
     }
 
     /// The recording, without the values.

@@ -66,6 +66,22 @@ impl Array {
         &self.spec.shape
     }
 
+    /// A copy of the part that starts `start` elements in.
+    ///
+    /// # Errors
+    /// `Index` if it ends past the end.
+    pub fn slice(&self, start: usize, shape: &[usize]) -> Result<Array> {
+        let len = shape.iter().try_fold(1usize, |n, e| n.checked_mul(*e));
+        match len.and_then(|len| self.data.get(start..start.checked_add(len)?)) {
+            Some(part) => Array::new(part.to_vec(), shape, self.spec.dtype),
+            None => {
+                let (have, of) = (self.data.len(), &self.spec.shape);
+                let message = format!("Array::slice: {shape:?} from element {start} ends past the {have} of {of:?}");
+                Err(Error::new(ErrorKind::Index, message))
+            }
+        }
+    }
+
     /// The same elements with other extents.
     ///
     /// # Errors
@@ -108,6 +124,18 @@ impl Value {
             #[cfg(feature = "gpu")]
             Value::Device(tensor) => Ok(Value::Device(tensor.reshape(shape)?)),
             Value::Host(array) => Ok(Value::Host(array.reshape(shape)?)),
+        }
+    }
+
+    /// A part that starts `start` elements in: the same memory on a device, a copy on the host.
+    ///
+    /// # Errors
+    /// `Index` if it ends past the end; as [`Tensor::slice`](crate::Tensor::slice).
+    pub fn slice(&self, start: usize, shape: &[usize]) -> Result<Value> {
+        match self {
+            #[cfg(feature = "gpu")]
+            Value::Device(tensor) => Ok(Value::Device(tensor.slice(start, shape)?)),
+            Value::Host(array) => Ok(Value::Host(array.slice(start, shape)?)),
         }
     }
 
@@ -210,6 +238,49 @@ impl Backend {
                 }
             }
             Backend::Reference => Ok(value.array()?.data().to_vec()),
+        }
+    }
+
+    /// One f32 array of the extents of `into` from parts and the element where each starts: zero where no part lies and
+    /// where a part is `None`. A flat arena of gradients is made so; parts must not overlap. On a device `into` is
+    /// overwritten and returned; the reference backend returns a new array.
+    ///
+    /// # Errors
+    /// `Index` if a part ends past the end, `DType` if one is not like `into`, `Foreign` for a value of the other backend;
+    /// on a device what [`Tensor::slice`](crate::Tensor::slice) and [`Commands::copy_into`](crate::Commands::copy_into)
+    /// return.
+    pub fn assemble(&mut self, into: &Value, parts: &[(usize, Option<&Value>)]) -> Result<Value> {
+        let spec = into.spec();
+        let parts = parts.iter().filter_map(|(start, part)| Some((*start, (*part)?)));
+        for (start, part) in parts.clone() {
+            let part = part.spec();
+            if start.checked_add(part.len()).is_none_or(|end| end > spec.len()) {
+                let message = format!("assemble: {part} from element {start} ends past the end of {spec}");
+                return Err(Error::new(ErrorKind::Index, message));
+            }
+            if part.dtype != spec.dtype {
+                return Err(Error::argument(ErrorKind::DType, "assemble", "a part", part.dtype, spec.dtype));
+            }
+        }
+        match self {
+            #[cfg(feature = "gpu")]
+            Backend::Device(commands) => {
+                let arena = into.tensor()?;
+                commands.zero(arena)?;
+                for (start, part) in parts {
+                    let part = part.tensor()?;
+                    commands.copy_into(part, &arena.slice(start, part.shape())?)?;
+                }
+                Ok(into.clone())
+            }
+            Backend::Reference => {
+                let mut data = vec![0.0; spec.len()];
+                for (start, part) in parts {
+                    let part = part.array()?.data();
+                    data[start..start + part.len()].copy_from_slice(part);
+                }
+                Ok(Value::Host(Array::new(data, &spec.shape, spec.dtype)?))
+            }
         }
     }
 }

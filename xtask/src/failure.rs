@@ -53,6 +53,11 @@ impl Failure {
         self.code.into()
     }
 
+    /// Whether the input is to blame.
+    pub fn is_usage(&self) -> bool {
+        self.code == 2
+    }
+
     /// The same with the file or the thing that it is about in front.
     pub fn about(self, what: impl Display) -> Failure {
         Failure { message: self.message.map(|m| format!("{what}: {m}")), ..self }
@@ -68,6 +73,7 @@ impl From<Error> for Failure {
             | ErrorKind::Param
             | ErrorKind::Index
             | ErrorKind::Limit
+            | ErrorKind::File
             | ErrorKind::OutOfMemory => Failure::usage(error),
             ErrorKind::NoAdapter => Failure::no_adapter(error),
             _ => Failure::check(error),

@@ -9,6 +9,8 @@ pub mod doctor;
 pub mod driver;
 pub mod experiment;
 pub mod failure;
+pub mod glob;
+pub mod golden;
 pub mod inputs;
 pub mod new_kernel;
 pub mod node;
@@ -44,6 +46,8 @@ enum Command {
     Demo(demo::Args),
     /// Judges a device: every op, variant, storage type and case against its reference
     Conformance(conformance::Args),
+    /// Builds the cases of golden files and compares every output and gradient
+    Golden(golden::Args),
     /// Times every kernel, forward and backward, by the device's clock
     Profile(profile::Args),
     /// The kernels' texts: lists, shows, validates and translates them
@@ -67,6 +71,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(args) => doctor::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Conformance(args) => conformance::run(&args),
+        Command::Golden(args) => golden::run(&args),
         Command::Profile(args) => profile::run(&args),
         Command::Shaders { action } => shaders::run(&action),
         Command::Node(args) => node::run(&args),

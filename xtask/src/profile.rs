@@ -11,7 +11,7 @@ use crate::adapter::{self, AdapterArgs};
 use crate::failure::{Failure, Result};
 use crate::inputs::{Numbers, dtypes};
 use crate::progress::Progress;
-use crate::{output, say};
+use crate::{glob, output, say};
 
 /// Flags of the command.
 #[derive(clap::Args, Debug)]
@@ -58,7 +58,7 @@ pub fn run(args: &Args) -> Result {
         for case in (op.cases)().into_iter().filter(|case| case.bench).map(Rc::new) {
             for dtype in dtypes(case.op.dtype(), adapter::dtypes(&context)) {
                 let name = format!("{}/{}/{dtype}/{}", op.name, case.variant, case.label);
-                if args.filter.as_deref().is_none_or(|pattern| matches(pattern, &name)) {
+                if args.filter.as_deref().is_none_or(|pattern| glob::matches(pattern, &name)) {
                     cases.push((op, name, dtype, case.clone()));
                 }
             }
@@ -170,27 +170,5 @@ fn print(report: &Report) {
     for t in &report.cases {
         let backward = t.backward_us.map_or("-".to_owned(), |us| format!("{us:.1}"));
         say!("{:<20} {:<10} {:<5} {:>12.1} {backward:>12}  {}", t.op, t.variant, t.dtype, t.forward_us, t.case);
-    }
-}
-
-/// Whether `name` matches a pattern in which `*` stands for any run of characters.
-fn matches(pattern: &str, name: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == name,
-        Some((head, rest)) => name
-            .strip_prefix(head)
-            .is_some_and(|tail| (0..=tail.len()).any(|i| tail.is_char_boundary(i) && matches(rest, &tail[i..]))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn patterns_match_whole_names() {
-        assert!(matches("*", "add/plain/f32/[1]") && matches("add/*", "add/plain/f32/[1]"));
-        assert!(matches("*/f32/*", "add/plain/f32/[1]") && !matches("*/f16/*", "add/plain/f32/[1]"));
-        assert!(!matches("add", "add/plain") && matches("a*d", "add"));
     }
 }

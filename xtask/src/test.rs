@@ -139,12 +139,20 @@ fn steps(full: bool, device: bool) -> Vec<Step> {
     steps.push(cargo("doc --workspace --no-deps").with("RUSTDOCFLAGS", "-D warnings"));
     let conformance = if full { "xtask conformance --full" } else { "xtask conformance" };
     steps.push(cargo(&format!("{conformance} --json target/conformance.json")).on_device());
+    steps.push(cargo("xtask golden tests/golden --reference"));
+    steps.push(cargo("xtask golden tests/golden").on_device());
     steps.push(cargo("xtask node"));
-    for example in stems(&root.join("examples")) {
-        // As `cargo test --workspace` has built it: `cargo run` would compile the dependencies again, for the features
-        // that the library has without this program.
-        let program = format!("target/debug/examples/{example}");
-        steps.push(Step { program, arguments: vec![], variables: vec![], needs_device: true });
+    // As `cargo test --workspace` has built them: `cargo run` would compile the dependencies again, for the features that
+    // the library has without this program. An example in a folder of its own trains for minutes unless told otherwise.
+    let example = |name: &str, arguments: &[&str]| Step {
+        program: format!("target/debug/examples/{name}"),
+        arguments: arguments.iter().map(|argument| argument.to_string()).collect(),
+        variables: vec![],
+        needs_device: true,
+    };
+    steps.extend(stems(&root.join("examples")).iter().map(|name| example(name, &[])));
+    for name in folders(&root.join("examples")) {
+        steps.push(example(&name, &["--quick", "--out", &format!("target/examples/{name}")]));
     }
     steps.push(cargo("xtask demo --size 32 --steps 20 --out target/demo"));
     for bench in stems(&root.join("benches")) {
@@ -160,11 +168,20 @@ fn steps(full: bool, device: bool) -> Vec<Step> {
 
 /// The names of the Rust files in `folder`, in order.
 fn stems(folder: &Path) -> Vec<String> {
+    names(folder, |path| path.extension().is_some_and(|e| e == "rs"))
+}
+
+/// The names of the folders in `folder` that hold a program, in order.
+fn folders(folder: &Path) -> Vec<String> {
+    names(folder, |path| path.join("main.rs").exists())
+}
+
+fn names(folder: &Path, wanted: impl Fn(&Path) -> bool) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let rust = entries.filter(|path| path.extension().is_some_and(|e| e == "rs"));
-    let mut stems: Vec<String> = rust.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();
-    stems.sort();
-    stems
+    let wanted = entries.filter(|path| wanted(path));
+    let mut names: Vec<String> = wanted.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();
+    names.sort();
+    names
 }
 
 #[cfg(test)]

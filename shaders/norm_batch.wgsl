@@ -1,0 +1,36 @@
+// dst = ((x - s) - m) / sqrt(v + eps) * weight[c] + bias[c],   mean[c] = s + m
+// with s the first element of the channel, m and v what row_moment found: the mean of x - s and the biased variance.
+//
+// One invocation per element; that of a channel's first element writes its mean.
+
+struct Params {
+    len: u32,
+    channels: u32,
+    inner: u32,
+    has_weight: u32,  // 0: weight is bound to x and not read
+    has_bias: u32,    // 0: bias is bound to x and not read
+    eps: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<Elem>;          // [samples, channels, inner]
+@group(0) @binding(2) var<storage, read> weight: array<Elem>;     // [channels]
+@group(0) @binding(3) var<storage, read> bias: array<Elem>;       // [channels]
+@group(0) @binding(4) var<storage, read> offset: array<f32>;      // [channels]: m
+@group(0) @binding(5) var<storage, read> variance: array<f32>;    // [channels]
+@group(0) @binding(6) var<storage, read_write> dst: array<Elem>;  // [samples, channels, inner]
+@group(0) @binding(7) var<storage, read_write> mean: array<f32>;  // [channels]
+
+@compute @workgroup_size(WG)
+fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let e = linear_index(gid, groups);
+    if e >= params.len { return; }
+    let c = (e / params.inner) % params.channels;
+    let s = f32(x[c * params.inner]);
+    let r = inverseSqrt(variance[c] + params.eps);
+    var y = ((f32(x[e]) - s) - offset[c]) * r;
+    if params.has_weight == 1u { y = y * f32(weight[c]); }
+    if params.has_bias == 1u { y = y + f32(bias[c]); }
+    dst[e] = Elem(y);
+    if e == c * params.inner { mean[c] = s + offset[c]; }
+}

@@ -1,0 +1,60 @@
+// x_bar = r (g - h mean(g h)),   g = dst_bar weight[c],   h = x r,   r = 1 / sqrt(mean x^2 + eps)
+// The mean square is written for channel_sums, which has the cotangent of the weight.
+//
+// A workgroup per block of rows, see row_block.
+
+struct Params {
+    rows: u32,
+    channels: u32,
+    inner: u32,
+    block: u32,
+    has_weight: u32,  // 0: weight is bound to x and not read
+    share: f32,       // 1 / channels
+    eps: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<Elem>;              // [outer, channels, inner]
+@group(0) @binding(2) var<storage, read> weight: array<Elem>;         // [channels]
+@group(0) @binding(3) var<storage, read> dst_bar: array<Elem>;        // [outer, channels, inner]
+@group(0) @binding(4) var<storage, read_write> x_bar: array<Elem>;    // [outer, channels, inner]
+@group(0) @binding(5) var<storage, read_write> variance: array<f32>;  // [rows]: mean x^2
+
+fn weighted(at: u32, c: u32) -> f32 {
+    let g = f32(dst_bar[at]);
+    if params.has_weight == 1u { return g * f32(weight[c]); }
+    return g;
+}
+
+@compute @workgroup_size(WG)
+fn main(
+    @builtin(local_invocation_index) lane: u32,
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let row = linear_group(wid, groups) * params.block + lane % params.block;
+    let first = lane / params.block;
+    let lanes = WG / params.block;
+    // Past the last row nothing is read or written, but the sums are joined.
+    let end = select(0u, params.channels, row < params.rows);
+    let base = row_base(min(row, params.rows - 1u));
+
+    var square = 0.0;
+    for (var c = first; c < end; c += lanes) {
+        let value = f32(x[base + c * params.inner]);
+        square += value * value;
+    }
+    let v = block_sum(lane, square) * params.share;
+    let r = inverseSqrt(v + params.eps);
+    var along = 0.0;
+    for (var c = first; c < end; c += lanes) {
+        let at = base + c * params.inner;
+        along += weighted(at, c) * (f32(x[at]) * r);
+    }
+    let b = block_sum(lane, along) * params.share;
+    for (var c = first; c < end; c += lanes) {
+        let at = base + c * params.inner;
+        x_bar[at] = Elem((weighted(at, c) - (f32(x[at]) * r) * b) * r);
+    }
+    if first == 0u && row < params.rows { variance[row] = v; }
+}

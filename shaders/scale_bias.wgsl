@@ -1,0 +1,23 @@
+// dst = x scale[c] + bias[c]
+//
+// One invocation per element.
+
+struct Params {
+    len: u32,
+    channels: u32,
+    inner: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<Elem>;          // [outer, channels, inner]
+@group(0) @binding(2) var<storage, read> scale: array<Elem>;      // [channels]
+@group(0) @binding(3) var<storage, read> bias: array<Elem>;       // [channels]
+@group(0) @binding(4) var<storage, read_write> dst: array<Elem>;  // [outer, channels, inner]
+
+@compute @workgroup_size(WG)
+fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let e = linear_index(gid, groups);
+    if e >= params.len { return; }
+    let c = (e / params.inner) % params.channels;
+    dst[e] = Elem(f32(x[e]) * f32(scale[c]) + f32(bias[c]));
+}

@@ -1,0 +1,337 @@
+//! Products of matrices, each operand as it is or transposed, alone or in batches.
+
+use super::spec::{Case, Fill, Op, OpSpec, Port};
+use crate::cpu::Real;
+use crate::cpu::matmul::{self as cpu, Extents};
+use crate::error::{Error, ErrorKind, Result};
+#[cfg(feature = "gpu")]
+use crate::gpu::{Commands, Tensor, Work, read, write};
+use crate::kernel::{Binding, Constant, Elem, Kernel, Params as _, input, output, source};
+#[cfg(feature = "gpu")]
+use crate::kernel::{DType, WORKGROUP};
+use crate::tape::{Tape, Var};
+
+crate::params! {
+    /// Parameters of both kernels.
+    struct Params {
+        batch: u32, rows: u32, columns: u32, depth: u32,
+        a_batch: u32, a_row: u32, a_col: u32, b_batch: u32, b_row: u32, b_col: u32,
+    }
+}
+
+const BINDINGS: &[Binding] = &[
+    input("a", Elem::Storage, "[batch, rows, depth] or transposed"),
+    input("b", Elem::Storage, "[batch, depth, columns] or transposed"),
+    output("dst", Elem::Storage, "[batch, rows, columns]"),
+];
+
+/// Forward, and both cotangents.
+pub static FORWARD: Kernel = Kernel {
+    name: "matmul",
+    source: source!("matmul", "grid"),
+    params: Params::FIELDS,
+    bindings: BINDINGS,
+    constants: &[],
+};
+
+/// The same with a tile of registers.
+pub static FORWARD_REG: Kernel = Kernel {
+    name: "matmul_reg",
+    source: source!("matmul_reg", "grid", "tile"),
+    params: Params::FIELDS,
+    bindings: BINDINGS,
+    constants: &[Constant { name: "ACROSS", values: &[8, 64] }],
+};
+
+/// Rows and columns of a tile of registers, as in the shader.
+#[cfg(feature = "gpu")]
+const TILE: usize = 8;
+
+/// Which operands are transposed.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct MatmulOptions {
+    /// `a` is `[K, M]`.
+    pub transpose_a: bool,
+    /// `b` is `[N, K]`.
+    pub transpose_b: bool,
+}
+
+/// Which kernel runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Variant {
+    Plain,
+    Registers,
+}
+
+/// Of one row or column a tile of registers loads as much as the plain kernel. The batch size plays no part: results must
+/// not depend on it.
+fn choose(rows: usize, columns: usize) -> Variant {
+    if rows.min(columns) < 2 { Variant::Plain } else { Variant::Registers }
+}
+
+/// A product with fixed extents.
+#[derive(Clone, Debug)]
+pub struct Matmul {
+    extents: Extents,
+    is_batched: bool,
+    #[cfg_attr(not(feature = "gpu"), allow(dead_code))]
+    variant: Variant,
+}
+
+impl Matmul {
+    /// A product of `a` and `b`, both `[rows, columns]` or both `[batch, rows, columns]`.
+    ///
+    /// # Errors
+    /// `Shape` if an operand has neither two nor three axes, if the batches or the summed axes differ; `Index` if an
+    /// operand or the result has more elements than 32-bit indices reach.
+    pub fn new(a: &[usize], b: &[usize], options: &MatmulOptions) -> Result<Matmul> {
+        let refuse = |kind, argument: &str, got: &[usize], wanted: String| {
+            Err(Error::argument(kind, "matmul", argument, format!("{got:?}"), wanted))
+        };
+        let MatmulOptions { transpose_a, transpose_b } = *options;
+        let turned = |rows: usize, columns: usize, turn: bool| if turn { (columns, rows) } else { (rows, columns) };
+        let (batch, (rows, depth)) = match *a {
+            [r, c] => (None, turned(r, c, transpose_a)),
+            [z, r, c] => (Some(z), turned(r, c, transpose_a)),
+            _ => return refuse(ErrorKind::Shape, "a", a, "two axes, or three with a batch".into()),
+        };
+        let (b_batch, (b_depth, columns)) = match *b {
+            [r, c] => (None, turned(r, c, transpose_b)),
+            [z, r, c] => (Some(z), turned(r, c, transpose_b)),
+            _ => return refuse(ErrorKind::Shape, "b", b, "two axes, or three with a batch".into()),
+        };
+        if (batch, depth) != (b_batch, b_depth) {
+            let summed = if transpose_b { format!("N, {depth}") } else { format!("{depth}, N") };
+            let wanted = batch.map_or(format!("[{summed}]"), |z| format!("[{z}, {summed}]"));
+            return refuse(ErrorKind::Shape, "b", b, format!("{wanted} for a of {a:?}"));
+        }
+        let (is_batched, batch) = (batch.is_some(), batch.unwrap_or(1));
+        for (argument, shape) in [("a", a), ("b", b), ("dst", &[batch, rows, columns])] {
+            let elements = shape.iter().try_fold(1usize, |n, extent| n.checked_mul(*extent));
+            if elements.is_none_or(|n| u32::try_from(n).is_err()) {
+                let wanted = format!("at most {} elements, what 32-bit indices reach", u32::MAX);
+                return refuse(ErrorKind::Index, argument, shape, wanted);
+            }
+        }
+        let extents = Extents { batch, rows, columns, depth, transpose_a, transpose_b };
+        Ok(Matmul { extents, is_batched, variant: choose(rows, columns) })
+    }
+
+    fn shape(&self, rows: usize, columns: usize, turn: bool) -> Vec<usize> {
+        let (rows, columns) = if turn { (columns, rows) } else { (rows, columns) };
+        if self.is_batched { vec![self.extents.batch, rows, columns] } else { vec![rows, columns] }
+    }
+
+    fn a_shape(&self) -> Vec<usize> {
+        self.shape(self.extents.rows, self.extents.depth, self.extents.transpose_a)
+    }
+
+    fn b_shape(&self) -> Vec<usize> {
+        self.shape(self.extents.depth, self.extents.columns, self.extents.transpose_b)
+    }
+}
+
+/// A tensor read as a batch of matrices.
+#[cfg(feature = "gpu")]
+#[derive(Clone, Copy)]
+struct View<'a> {
+    tensor: &'a Tensor,
+    rows: usize,
+    columns: usize,
+    is_turned: bool,
+}
+
+#[cfg(feature = "gpu")]
+impl<'a> View<'a> {
+    /// `rows x columns`, stored the other way round if `is_turned`.
+    fn new(tensor: &'a Tensor, rows: usize, columns: usize, is_turned: bool) -> View<'a> {
+        View { tensor, rows, columns, is_turned }
+    }
+
+    fn transposed(self) -> View<'a> {
+        View { rows: self.columns, columns: self.rows, is_turned: !self.is_turned, ..self }
+    }
+
+    /// Distances of samples, rows and columns.
+    fn strides(&self) -> [u32; 3] {
+        let (row, col) = if self.is_turned { (1, self.rows) } else { (self.columns, 1) };
+        [self.rows * self.columns, row, col].map(|v| v as u32)
+    }
+}
+
+#[cfg(feature = "gpu")]
+impl Matmul {
+    fn product(&self, commands: &mut Commands, a: View<'_>, b: View<'_>) -> Result<Tensor> {
+        let dst = commands.empty(&self.shape(a.rows, b.columns, false), a.tensor.dtype())?;
+        let (batch, rows, columns, depth) = (self.extents.batch, a.rows, b.columns, a.columns);
+        let ([a_batch, a_row, a_col], [b_batch, b_row, b_col]) = (a.strides(), b.strides());
+        let params = Params {
+            batch: batch as u32,
+            rows: rows as u32,
+            columns: columns as u32,
+            depth: depth as u32,
+            a_batch,
+            a_row,
+            a_col,
+            b_batch,
+            b_row,
+            b_col,
+        };
+        let binds = [read(a.tensor), read(b.tensor), write(&dst)];
+        let dtype = dst.dtype();
+        let flops = 2 * dst.len() * depth;
+        match self.variant {
+            Variant::Plain => {
+                let work = Work::invocations(dst.len()).rounds(depth).flops(flops);
+                commands.dispatch(&FORWARD, dtype, &[], &params, &binds, work)?;
+            }
+            Variant::Registers => {
+                // Few rows leave a high workgroup empty, few columns a wide one.
+                let across = if rows <= TILE || columns >= 8 * WORKGROUP as usize { WORKGROUP as usize } else { 8 };
+                let (wide, high) = (across * TILE, WORKGROUP as usize / across * TILE);
+                let groups = batch * rows.div_ceil(high) * columns.div_ceil(wide);
+                let work = Work::workgroups(groups).rounds(depth).flops(flops);
+                commands.dispatch(&FORWARD_REG, dtype, &[("ACROSS", across as u32)], &params, &binds, work)?;
+            }
+        }
+        Ok(dst)
+    }
+
+    fn views<'a>(&self, inputs: &[&'a Tensor]) -> (View<'a>, View<'a>) {
+        let e = &self.extents;
+        let a = View::new(inputs[0], e.rows, e.depth, e.transpose_a);
+        (a, View::new(inputs[1], e.depth, e.columns, e.transpose_b))
+    }
+}
+
+impl Op for Matmul {
+    fn name(&self) -> &'static str {
+        "matmul"
+    }
+    fn inputs(&self) -> Vec<Port> {
+        vec![Port::storage("a", &self.a_shape()), Port::storage("b", &self.b_shape())]
+    }
+    fn outputs(&self) -> Vec<Port> {
+        vec![Port::storage("dst", &self.shape(self.extents.rows, self.extents.columns, false))]
+    }
+    fn reference<R: Real>(&self, inputs: &[&[R]]) -> Vec<Vec<R>> {
+        vec![cpu::forward(inputs[0], inputs[1], &self.extents)]
+    }
+    fn reference_vjp<R: Real>(&self, inputs: &[&[R]], cotangents: &[&[R]]) -> Vec<Vec<R>> {
+        cpu::backward(inputs[0], inputs[1], cotangents[0], &self.extents).into()
+    }
+    #[cfg(feature = "gpu")]
+    fn forward(&self, commands: &mut Commands, inputs: &[&Tensor], _: DType) -> Result<Vec<Tensor>> {
+        let (a, b) = self.views(inputs);
+        Ok(vec![self.product(commands, a, b)?])
+    }
+    #[cfg(feature = "gpu")]
+    fn backward(
+        &self,
+        commands: &mut Commands,
+        inputs: &[&Tensor],
+        cotangents: &[Option<&Tensor>],
+        needs: &[bool],
+        _: DType,
+    ) -> Result<Vec<Option<Tensor>>> {
+        let mut all = vec![None, None];
+        let Some(g) = cotangents[0] else { return Ok(all) };
+        let e = &self.extents;
+        let ((a, b), g) = (self.views(inputs), View::new(g, e.rows, e.columns, false));
+        if needs[0] {
+            let (left, right) = if e.transpose_a { (b, g.transposed()) } else { (g, b.transposed()) };
+            all[0] = Some(self.product(commands, left, right)?);
+        }
+        if needs[1] {
+            let (left, right) = if e.transpose_b { (g.transposed(), a) } else { (a.transposed(), g) };
+            all[1] = Some(self.product(commands, left, right)?);
+        }
+        Ok(all)
+    }
+}
+
+#[cfg(feature = "gpu")]
+impl Commands {
+    /// `a b` for matrices `a` `[M, K]` and `b` `[K, N]`, or for batches `[B, M, K]` and `[B, K, N]`; the options say
+    /// which operand is stored transposed.
+    ///
+    /// # Errors
+    /// `Shape`, `DType`, `Index`; as [`Commands::apply`].
+    pub fn matmul(&mut self, a: &Tensor, b: &Tensor, options: MatmulOptions) -> Result<Tensor> {
+        Ok(self.apply(&Matmul::new(a.shape(), b.shape(), &options)?, &[a, b])?.remove(0))
+    }
+}
+
+impl Tape {
+    /// As [`Commands::matmul`](crate::Commands::matmul), differentiable in both operands.
+    ///
+    /// # Errors
+    /// As [`Commands::matmul`](crate::Commands::matmul).
+    pub fn matmul(&mut self, a: Var, b: Var, options: MatmulOptions) -> Result<Var> {
+        let op = Matmul::new(&self.spec(a)?.shape, &self.spec(b)?.shape, &options)?;
+        self.apply_one(op, &[a, b])
+    }
+}
+
+/// The op.
+pub static SPEC: OpSpec = OpSpec {
+    name: "matmul",
+    formula: "dst[z,m,n] = sum_k a[z,m,k] b[z,k,n], either transposed",
+    differentiable: true,
+    kernels: &[&FORWARD, &FORWARD_REG],
+    cases,
+};
+
+/// A product of `[M, K]` and `[K, N]`, in a batch if there is one.
+fn case(
+    batch: Option<usize>,
+    [m, k, n]: [usize; 3],
+    turned: [bool; 2],
+    variant: Variant,
+    label: &str,
+    fill: Fill,
+) -> Option<Case> {
+    let options = MatmulOptions { transpose_a: turned[0], transpose_b: turned[1] };
+    let shape = |rows: usize, columns: usize, turn: bool| {
+        let matrix = if turn { [columns, rows] } else { [rows, columns] };
+        [batch.as_slice(), &matrix].concat()
+    };
+    let op = Matmul { variant, ..Matmul::new(&shape(m, k, turned[0]), &shape(k, n, turned[1]), &options).ok()? };
+    let letter = |turn: bool| if turn { "T" } else { "N" };
+    let batch = batch.map(|z| format!("{z} x ")).unwrap_or_default();
+    let name = match variant {
+        Variant::Plain => "plain",
+        Variant::Registers => "reg",
+    };
+    let label = format!("{batch}{m} x {k} x {n} {}{}{label}", letter(turned[0]), letter(turned[1]));
+    Some(Case::new(label, op, vec![fill; 2]).linear().variant(name))
+}
+
+fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    let ways = [[false, false], [false, true], [true, false], [true, true]];
+    for variant in [Variant::Plain, Variant::Registers] {
+        let mut add = |batch, extents, turned, label: &str, fill| {
+            cases.extend(case(batch, extents, turned, variant, label, fill));
+        };
+        for turned in ways {
+            add(Some(3), [9, 5, 17], turned, "", Fill::Uniform);
+        }
+        for extents in [[0, 3, 2], [2, 0, 3], [1, 1, 1], [1, 7, 12], [8, 8, 8], [65, 3, 63]] {
+            add(None, extents, [false, false], "", Fill::Uniform);
+        }
+        add(Some(0), [2, 3, 2], [false, true], "", Fill::Uniform);
+        // Two wide workgroups, in the cotangent of b as well.
+        add(Some(2), [3, 2, 515], [false, false], "", Fill::Uniform);
+        add(None, [12, 2, 515], [true, false], "", Fill::Uniform);
+        add(None, [7, 9, 10], [false, true], " mixed scales", Fill::Mixed(20));
+        add(None, [7, 9, 10], [false, true], " one nonzero", Fill::OneHot);
+        for turned in ways {
+            let small = case(Some(2), [2, 3, 2], turned, variant, " ladder", Fill::Uniform);
+            cases.extend(small.map(Case::ladder));
+        }
+        cases.extend(case(None, [256, 256, 256], [false, false], variant, "", Fill::Uniform).map(Case::bench));
+        cases.extend(case(Some(16), [81, 64, 81], [false, true], variant, "", Fill::Uniform).map(Case::bench));
+    }
+    cases
+}

@@ -1,0 +1,172 @@
+//! Largest elements of planes: `[B, C, ..]` to `[B, C]`.
+
+use super::layout::indexable;
+use super::spec::{Case, Fill, Op, OpSpec, Port};
+use crate::cpu::{Real, pool_max as cpu};
+use crate::error::{Error, ErrorKind, Result};
+#[cfg(feature = "gpu")]
+use crate::gpu::{Commands, Tensor, Work, read, write};
+#[cfg(feature = "gpu")]
+use crate::kernel::{DType, WORKGROUP};
+use crate::kernel::{Elem, Kernel, Params as _, input, output, source};
+use crate::tape::{Tape, Var};
+
+crate::params! {
+    /// Parameters of both kernels.
+    struct Params { planes: u32, plane: u32 }
+}
+
+/// Forward.
+pub static FORWARD: Kernel = Kernel {
+    name: "pool_max",
+    source: source!("pool_max", "grid", "first_max"),
+    params: Params::FIELDS,
+    bindings: &[input("x", Elem::Storage, "[planes, plane]"), output("dst", Elem::Storage, "[planes]")],
+    constants: &[],
+};
+
+/// Backward.
+pub static BACKWARD: Kernel = Kernel {
+    name: "pool_max_bwd",
+    source: source!("pool_max_bwd", "grid", "first_max"),
+    params: Params::FIELDS,
+    bindings: &[
+        input("x", Elem::Storage, "[planes, plane]"),
+        input("dst_bar", Elem::Storage, "[planes]"),
+        output("x_bar", Elem::Storage, "[planes, plane]"),
+    ],
+    constants: &[],
+};
+
+/// A pooling with fixed extents.
+#[derive(Clone, Debug)]
+pub struct PoolMax {
+    shape: Vec<usize>,
+    plane: usize,
+}
+
+impl PoolMax {
+    /// A pooling of `[B, C, ..]` over all axes after the second.
+    ///
+    /// # Errors
+    /// `Shape` for fewer than two axes or a plane without elements, `Index` past 32 bits.
+    pub fn new(shape: &[usize]) -> Result<PoolMax> {
+        let plane = shape.iter().skip(2).product();
+        if shape.len() < 2 || plane == 0 {
+            let wanted = "[B, C, ..] with planes that are not empty";
+            return Err(Error::argument(ErrorKind::Shape, "pool_max", "x", format!("{shape:?}"), wanted));
+        }
+        indexable("pool_max", shape)?;
+        Ok(PoolMax { shape: shape.to_vec(), plane })
+    }
+
+    #[cfg(feature = "gpu")]
+    fn planes(&self) -> usize {
+        self.shape[0] * self.shape[1]
+    }
+}
+
+impl Op for PoolMax {
+    fn name(&self) -> &'static str {
+        "pool_max"
+    }
+    fn inputs(&self) -> Vec<Port> {
+        vec![Port::storage("x", &self.shape)]
+    }
+    fn outputs(&self) -> Vec<Port> {
+        vec![Port::storage("dst", &self.shape[..2])]
+    }
+    fn reference<R: Real>(&self, inputs: &[&[R]]) -> Vec<Vec<R>> {
+        vec![cpu::forward(inputs[0], self.plane)]
+    }
+    fn reference_vjp<R: Real>(&self, inputs: &[&[R]], cotangents: &[&[R]]) -> Vec<Vec<R>> {
+        vec![cpu::backward(inputs[0], cotangents[0], self.plane)]
+    }
+    #[cfg(feature = "gpu")]
+    fn forward(&self, commands: &mut Commands, inputs: &[&Tensor], dtype: DType) -> Result<Vec<Tensor>> {
+        let dst = commands.empty(&self.shape[..2], dtype)?;
+        let work =
+            Work::workgroups(self.planes()).rounds(self.plane.div_ceil(WORKGROUP as usize) + 8).flops(inputs[0].len());
+        let params = Params { planes: self.planes() as u32, plane: self.plane as u32 };
+        commands.dispatch(&FORWARD, dtype, &[], &params, &[read(inputs[0]), write(&dst)], work)?;
+        Ok(vec![dst])
+    }
+    #[cfg(feature = "gpu")]
+    fn backward(
+        &self,
+        commands: &mut Commands,
+        inputs: &[&Tensor],
+        cotangents: &[Option<&Tensor>],
+        _: &[bool],
+        dtype: DType,
+    ) -> Result<Vec<Option<Tensor>>> {
+        let Some(g) = cotangents[0] else { return Ok(vec![None]) };
+        let x_bar = commands.empty(&self.shape, dtype)?;
+        let work =
+            Work::workgroups(self.planes()).rounds(2 * self.plane.div_ceil(WORKGROUP as usize) + 8).flops(g.len());
+        let params = Params { planes: self.planes() as u32, plane: self.plane as u32 };
+        commands.dispatch(&BACKWARD, dtype, &[], &params, &[read(inputs[0]), read(g), write(&x_bar)], work)?;
+        Ok(vec![Some(x_bar)])
+    }
+}
+
+#[cfg(feature = "gpu")]
+impl Commands {
+    /// The largest element of each plane of `x` `[B, C, ..]`: `[B, C]`. NaN if a plane holds one.
+    ///
+    /// # Errors
+    /// `Shape` for fewer than two axes or empty planes, `DType`; as [`Commands::apply`].
+    pub fn pool_max(&mut self, x: &Tensor) -> Result<Tensor> {
+        Ok(self.apply(&PoolMax::new(x.shape())?, &[x])?.remove(0))
+    }
+}
+
+impl Tape {
+    /// As [`Commands::pool_max`](crate::Commands::pool_max), differentiable: the first of the largest elements gets the
+    /// gradient.
+    ///
+    /// # Errors
+    /// As [`Commands::pool_max`](crate::Commands::pool_max).
+    pub fn pool_max(&mut self, x: Var) -> Result<Var> {
+        let op = PoolMax::new(&self.spec(x)?.shape)?;
+        self.apply_one(op, &[x])
+    }
+}
+
+/// The op.
+pub static SPEC: OpSpec = OpSpec {
+    name: "pool_max",
+    formula: "dst[b,c] = max of x[b,c,..]",
+    differentiable: true,
+    kernels: &[&FORWARD, &BACKWARD],
+    cases,
+};
+
+fn cases() -> Vec<Case> {
+    let case = |shape: &[usize], label: &str, fill: Fill| {
+        let op = PoolMax::new(shape).ok()?;
+        Some(Case::new(format!("{shape:?}{label}"), op, vec![fill]))
+    };
+    // Differences must not reach the next largest.
+    let apart = Fill::Values(vec![0.5, -1.0, 0.25, 2.0, -0.5, 1.5, -2.0]);
+    [
+        case(&[0, 3, 4], "", Fill::Uniform),
+        case(&[2, 3], "", Fill::Uniform),
+        case(&[1, 1, 1], "", Fill::Uniform),
+        case(&[2, 5, 9, 9], "", Fill::Uniform).map(Case::linear),
+        case(&[3, 2, 63], "", Fill::Uniform),
+        case(&[3, 2, 64], "", Fill::Uniform),
+        case(&[3, 2, 5, 13], "", Fill::Uniform).map(Case::linear),
+        case(&[1, 2, 65, 67], ", mixed scales", Fill::Mixed(20)),
+        // All equal, zeros of both signs, the largest in several lanes: the first gets the gradient.
+        case(&[2, 2, 70], ", zero", Fill::Zero),
+        case(&[2, 2, 70], ", signed zeros", Fill::Values(vec![-1.0, -0.0, 0.0, -0.5])),
+        case(&[2, 2, 150], ", ties", Fill::Values(vec![1.0, 2.0, -3.0, 2.0, 0.0])),
+        case(&[2, 2, 70], ", negative", Fill::Between(-2.0, -1.0)),
+        case(&[2, 3, 2, 3], " ladder", apart).map(Case::ladder),
+        case(&[64, 256, 16, 16], "", Fill::Uniform).map(Case::bench),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
