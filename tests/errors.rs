@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use common::{bits, device, error_of, host_device, noop, numbers, own_device, refused, sibling, unit};
 use kuramoto::kernel::{Binding, Elem, Kernel, Params as _, input, output};
+use kuramoto::ops::couple_attention::CoupleAttention;
 use kuramoto::{
-    Commands, Context, ConvOptions, DType, Distribution, ErrorKind, MatmulOptions, Result, Rotation, StepOptions,
-    Stream, Tape, Tensor, Work, ops, read, wgpu, write,
+    AttentionOptions, AttentionWeights, Commands, Context, ConvOptions, DType, Distribution, ErrorKind, MatmulOptions,
+    Result, Rotation, StepOptions, Stream, Tape, Tensor, Work, ops, read, wgpu, write,
 };
 
 fn tensor(context: &Context, shape: &[usize]) -> Tensor {
@@ -84,6 +85,16 @@ fn check(witness: &Witness, table: Vec<Mistake>) {
     witness.intact();
 }
 
+/// Projections without biases and matrices.
+fn attention<'a>(w_qkv: &'a Tensor, w_o: &'a Tensor) -> AttentionWeights<&'a Tensor> {
+    AttentionWeights { w_qkv, b_qkv: None, w_o, b_o: None, positions: [None; 4] }
+}
+
+/// The same with matrices of the keys.
+fn positioned<'a>(w_qkv: &'a Tensor, w_o: &'a Tensor, mat_k: &'a Tensor) -> AttentionWeights<&'a Tensor> {
+    AttentionWeights { positions: [None, Some(mat_k), None, None], ..attention(w_qkv, w_o) }
+}
+
 #[test]
 fn extents_that_do_not_agree_are_refused_by_every_op() -> Result<()> {
     let context = device();
@@ -95,6 +106,7 @@ fn extents_that_do_not_agree_are_refused_by_every_op() -> Result<()> {
     let turned = MatmulOptions { transpose_a: true, transpose_b: true };
     let step = StepOptions::new(2, 1);
     let turning = step.rotation(Rotation::PerPair);
+    let heads = AttentionOptions::new(2, 1);
     use ErrorKind::Shape;
     #[rustfmt::skip]
     let table: Vec<Mistake> = vec![
@@ -129,6 +141,10 @@ fn extents_that_do_not_agree_are_refused_by_every_op() -> Result<()> {
             "matmul: b is [2, 4], expected [3, N] for a of [2, 3]"),
         ("matmul", c.matmul(&t(&[5, 2, 3]), &t(&[4, 2, 3]), turned).map(drop), Shape,
             "matmul: b is [4, 2, 3], expected [5, N, 2] for a of [5, 2, 3]"),
+        ("couple_attention", c.couple_attention(&image, &attention(&t(&[10, 4]), &t(&[4, 4])), &heads).map(drop), Shape,
+            "couple_attention: qkv is 10 channels along axis 1, expected q, k and v of 2 heads, a multiple of 6"),
+        ("couple_attention", c.couple_attention(&image, &positioned(&t(&[12, 4]), &t(&[4, 4]), &gamma), &heads).map(drop),
+            Shape, "couple_attention: mat_k is [1], expected [9, 1, 2, 2]"),
         ("couple_conv2d", c.couple_conv2d(&t(&[2, 3, 4]), &t(&[3, 3, 1, 1]), &t(&[3])).map(drop), Shape,
             "couple_conv2d: x is [2, 3, 4], expected [B, C, H, W]"),
         ("couple_conv2d", c.couple_conv2d(&image, &t(&[4, 4]), &t(&[4])).map(drop), Shape,
@@ -147,6 +163,10 @@ fn extents_that_do_not_agree_are_refused_by_every_op() -> Result<()> {
             "noise: shape is [], expected a first axis of samples"),
         ("noise", c.noise_bits(Stream::default(), &[]).map(drop), Shape,
             "noise: shape is [], expected a first axis of samples"),
+        ("resize_bilinear", c.resize_bilinear(&image, 3, [2, 2]).map(drop), Shape,
+            "resize_bilinear: axis is 3, expected the first of two axes of [2, 4, 3, 3]"),
+        ("resize_bilinear", c.resize_bilinear(&t(&[2, 0, 3]), 1, [2, 2]).map(drop), Shape,
+            "resize_bilinear: x is [2, 0, 3], expected at least one pixel"),
         ("sphere_normalize", c.sphere_normalize(&image, 1, 3).map(drop), Shape,
             "sphere_normalize: x is 4 channels along axis 1, expected a multiple of n = 3"),
         ("sphere_normalize", c.sphere_normalize(&image, 0, 2).map(drop), Shape,
@@ -583,6 +603,12 @@ fn call(c: &mut Commands, op: &str, tensors: &[Tensor]) -> Result<()> {
         "dot" => c.dot(&t[0], &t[1]).map(drop),
         "energy" => c.energy(&t[0], &t[1], Some(&t[2])).map(drop),
         "couple_conv2d" => c.couple_conv2d(&t[0], &t[1], &t[2]).map(drop),
+        // Its projections are calls of linear.
+        "couple_attention" => {
+            let core = CoupleAttention::new(&[1, 6, 1], [true; 4], &AttentionOptions::new(1, 1))?;
+            c.apply(&core, &[&t[0], &t[1], &t[2], &t[3], &t[4]]).map(drop)
+        }
+        "resize_bilinear" => c.resize_bilinear(&t[0], 0, [1, 1]).map(drop),
         "conv2d" => c.conv2d(&t[0], &t[1], Some(&t[2]), ConvOptions::default()).map(drop),
         "matmul" => c.matmul(&t[0], &t[1], MatmulOptions::default()).map(drop),
         "linear" => c.linear(&t[0], &t[1], Some(&t[2]), 1).map(drop),
@@ -606,6 +632,17 @@ const ARGUMENTS: &[(&str, Arguments)] = &[
     ("conv2d", &[("x", &[1, 1, 2, 2]), ("w", &[1, 1, 1, 1]), ("bias", &[1])]),
     ("matmul", &[("a", &[2, 3]), ("b", &[3, 1])]),
     ("linear", &[("x", &[2, 3]), ("w", &[1, 3]), ("bias", &[1])]),
+    (
+        "couple_attention",
+        &[
+            ("qkv", &[1, 6, 1]),
+            ("mat_q", &[1, 1, 2, 2]),
+            ("mat_k", &[1, 1, 2, 2]),
+            ("mat_v", &[1, 1, 2, 2]),
+            ("mat_o", &[1, 1, 2, 2]),
+        ],
+    ),
+    ("resize_bilinear", &[("x", &[2, 2])]),
     ("sphere_normalize", &[("x", &[1, 2])]),
     ("sphere_step", &[("x", &[1, 2]), ("y", &[1, 2]), ("gamma", &[1]), ("frequencies", &[1])]),
 ];
