@@ -9,7 +9,8 @@ fn demand(op: &str, tensor: &Tensor, wanted: wgpu::BufferUsages) -> Result<()> {
     if usage.contains(wanted) {
         return Ok(());
     }
-    Err(Error::argument(ErrorKind::Buffer, op, "buffer's usage", format!("{usage:?}"), format!("{wanted:?} among it")))
+    let name = if wanted == wgpu::BufferUsages::COPY_SRC { "COPY_SRC" } else { "COPY_DST" };
+    Err(Error::argument(ErrorKind::Buffer, op, "buffer's usage", format!("{usage:?}"), format!("{name} among it")))
 }
 
 /// Whole words: what lies behind an odd number of f16 may be another tensor's.

@@ -35,7 +35,7 @@ pub struct Args {
     /// Write all errors as JSON to FILE, `-` for standard output
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// Write what was computed to OUT/<name of the file>, in f32, under the names of the expected tensors
+    /// Write what was computed to OUT under the file's own name, in f32, under the names of the expected tensors
     #[arg(long, value_name = "OUT")]
     pub dump: Option<PathBuf>,
     #[command(flatten)]

@@ -828,13 +828,6 @@ const ENTRIES: &[Entry] = &[
         groups: 1,
     },
     Entry {
-        kernel: "sum_columns",
-        constants: &[],
-        params: &[("len", U(70)), ("rows", U(3)), ("stride", U(75)), ("offset", U(5))],
-        lengths: &[("src", 225), ("dst", 70)],
-        groups: 2,
-    },
-    Entry {
         kernel: "couple_attention_heads",
         constants: &[],
         params: ATTENTION,
