@@ -169,7 +169,7 @@ fn context(wanted: Option<&str>) -> Result<Context, Box<dyn Error>> {
 fn plan(args: &Args, frequencies: bool, train: usize) -> Plan {
     let rounds = args.rounds.unwrap_or(match args.data {
         Data::Digits => 20,
-        Data::Fashion => 4,
+        Data::Fashion => 3,
     });
     let steps = rounds * (train / args.batch).max(1);
     Plan {
