@@ -175,7 +175,8 @@ fn two_steps_and_then_three_are_five() -> Result<()> {
             let (two, c) = (&two[..], wide(&c));
             let split = state(&mut tape, &model, (two, &c, &shape), gamma, 3)?;
             // The second call normalises a state that is unit already: off by 9 roundings. A step magnifies that by
-            // at most 1 + gamma (|J| + 2 |h|), with |J| and |h| of about 3 and 6 here (estimated from the initial weights): by 2, three times.
+            // at most 1 + gamma (|J| + 2 |h|), with |J| and |h| of about 3 and 6 here (estimated from the initial
+            // weights): by 2, three times.
             // Each step's own roundings, 27, may differ as well, and an oscillator has two components.
             let allowed = 2.0 * (9.0 * 8.0 + 27.0 * (4.0 + 2.0 + 1.0)) * roundoff;
             let coupling = &model.0.config().coupling;
