@@ -1,13 +1,11 @@
 //! The Gaussian error linear unit `dst = x Phi(x)`, exact.
 
-use super::spec::{Case, Fill, Op, OpSpec, Port};
-use super::unary;
+use super::spec::{Case, OpSpec};
+use super::unary::{self, Map, Unary};
 use crate::cpu::{Real, gelu as cpu};
 use crate::error::Result;
 #[cfg(feature = "gpu")]
 use crate::gpu::{Commands, Tensor};
-#[cfg(feature = "gpu")]
-use crate::kernel::DType;
 use crate::kernel::{Kernel, source};
 use crate::tape::{Tape, Var};
 
@@ -29,42 +27,20 @@ pub static BACKWARD: Kernel = Kernel {
     constants: &[],
 };
 
-/// The map over a tensor of fixed extents.
-#[derive(Clone, Debug)]
-pub struct Gelu {
-    shape: Vec<usize>,
-}
+/// The map.
+struct Gelu;
 
-impl Op for Gelu {
-    fn name(&self) -> &'static str {
-        "gelu"
+impl Map for Gelu {
+    const NAME: &'static str = "gelu";
+    const KERNEL: &'static Kernel = &FORWARD;
+    const KERNEL_BWD: &'static Kernel = &BACKWARD;
+    const FLOPS: [usize; 2] = [30, 40];
+
+    fn value<R: Real>(x: &[R]) -> Vec<R> {
+        cpu::forward(x)
     }
-    fn inputs(&self) -> Vec<Port> {
-        vec![Port::storage("x", &self.shape)]
-    }
-    fn outputs(&self) -> Vec<Port> {
-        vec![Port::storage("dst", &self.shape)]
-    }
-    fn reference<R: Real>(&self, inputs: &[&[R]]) -> Vec<Vec<R>> {
-        vec![cpu::forward(inputs[0])]
-    }
-    fn reference_vjp<R: Real>(&self, inputs: &[&[R]], cotangents: &[&[R]]) -> Vec<Vec<R>> {
-        vec![cpu::backward(inputs[0], cotangents[0])]
-    }
-    #[cfg(feature = "gpu")]
-    fn forward(&self, commands: &mut Commands, inputs: &[&Tensor], _: DType) -> Result<Vec<Tensor>> {
-        unary::map(commands, &FORWARD, inputs[0], 30)
-    }
-    #[cfg(feature = "gpu")]
-    fn backward(
-        &self,
-        commands: &mut Commands,
-        inputs: &[&Tensor],
-        cotangents: &[Option<&Tensor>],
-        _: &[bool],
-        _: DType,
-    ) -> Result<Vec<Option<Tensor>>> {
-        unary::pull(commands, &BACKWARD, inputs[0], cotangents[0], 40)
+    fn pull<R: Real>(x: &[R], dst_bar: &[R]) -> Vec<R> {
+        cpu::backward(x, dst_bar)
     }
 }
 
@@ -76,7 +52,7 @@ impl Commands {
     /// # Errors
     /// `DType`; as [`Commands::apply`].
     pub fn gelu(&mut self, x: &Tensor) -> Result<Tensor> {
-        Ok(self.apply(&Gelu { shape: x.shape().to_vec() }, &[x])?.remove(0))
+        Ok(self.apply(&Unary::<Gelu>::new(x.shape()), &[x])?.remove(0))
     }
 }
 
@@ -87,7 +63,7 @@ impl Tape {
     /// `DType`; as [`Tape::apply`].
     pub fn gelu(&mut self, x: Var) -> Result<Var> {
         let shape = self.spec(x)?.shape;
-        self.apply_one(Gelu { shape }, &[x])
+        self.apply_one(Unary::<Gelu>::new(&shape), &[x])
     }
 }
 
@@ -101,23 +77,5 @@ pub static SPEC: OpSpec = OpSpec {
 };
 
 fn cases() -> Vec<Case> {
-    let mut cases = Vec::new();
-    for (shape, edge) in super::elementwise_sizes() {
-        let case = Case::new(format!("{shape:?}"), Gelu { shape: shape.clone() }, vec![Fill::Between(-4.0, 4.0)]);
-        cases.push(match edge {
-            true if case.op.outputs()[0].len() <= 3 => case.ladder(),
-            true => case,
-            false => case.bench(),
-        });
-    }
-    // Among them where the slope is 0.
-    let special = vec![0.0, -0.0, 6e-8, -6e-8, 1e-3, -0.75179, -9.5, -13.0, -20.0, -90.0, 9.5, 90.0, 65504.0, -65504.0];
-    for (label, fill) in [
-        ("wide", Fill::Between(-15.0, 15.0)),
-        ("mixed scales", Fill::Mixed(20)),
-        ("special numbers", Fill::Values(special)),
-    ] {
-        cases.push(Case::new(format!("[210] {label}"), Gelu { shape: vec![210] }, vec![fill]));
-    }
-    cases
+    unary::smooth_cases::<Gelu>(-0.75179)
 }

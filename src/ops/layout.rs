@@ -8,10 +8,7 @@ pub(crate) fn oscillators(op: &str, shape: &[usize], axis: usize, n: usize) -> R
     if n < 2 {
         return Err(Error::argument(ErrorKind::Param, op, "n", n, "at least 2 components (one cannot rotate)"));
     }
-    let Some(channels) = shape.get(axis).copied().filter(|_| axis > 0) else {
-        let wanted = format!("an axis of {shape:?} after the first, which counts samples");
-        return Err(Error::argument(ErrorKind::Shape, op, "axis", axis, wanted));
-    };
+    let channels = extent(op, shape, axis)?;
     if channels % n != 0 {
         let got = format!("{channels} channels along axis {axis}");
         let wanted = format!("a multiple of n = {n}");
@@ -28,12 +25,28 @@ pub(crate) fn oscillators(op: &str, shape: &[usize], axis: usize, n: usize) -> R
     })
 }
 
+/// The extent of `axis`, which is any but the first.
+pub(crate) fn extent(op: &str, shape: &[usize], axis: usize) -> Result<usize> {
+    shape.get(axis).copied().filter(|_| axis > 0).ok_or_else(|| {
+        let wanted = format!("an axis of {shape:?} after the first, which counts samples");
+        Error::argument(ErrorKind::Shape, op, "axis", axis, wanted)
+    })
+}
+
+/// Elements of a plane of `[B, C, ..]`, of which there is at least one.
+pub(crate) fn plane(op: &str, shape: &[usize]) -> Result<usize> {
+    let plane = shape.iter().skip(2).product();
+    if shape.len() < 2 || plane == 0 {
+        let wanted = "[B, C, ..] with planes that are not empty";
+        return Err(Error::argument(ErrorKind::Shape, op, "x", format!("{shape:?}"), wanted));
+    }
+    indexable(op, shape)?;
+    Ok(plane)
+}
+
 /// Splits `shape` about its channel axis, which is any but the first.
 pub(crate) fn channels(op: &str, shape: &[usize], axis: usize) -> Result<Channels> {
-    let Some(channels) = shape.get(axis).copied().filter(|_| axis > 0) else {
-        let wanted = format!("an axis of {shape:?} after the first, which counts samples");
-        return Err(Error::argument(ErrorKind::Shape, op, "axis", axis, wanted));
-    };
+    let channels = extent(op, shape, axis)?;
     indexable(op, shape)?;
     Ok(Channels { outer: shape[..axis].iter().product(), channels, inner: shape[axis + 1..].iter().product() })
 }

@@ -223,8 +223,7 @@ impl Commands {
         bias: Option<&Tensor>,
         eps: f32,
     ) -> Result<(Tensor, Tensor, Tensor)> {
-        let affine = Affine { weight: weight.is_some(), bias: bias.is_some() };
-        let inputs: Vec<&Tensor> = [Some(x), weight, bias].into_iter().flatten().collect();
+        let (affine, inputs) = Affine::of(x, weight, bias);
         three(self.apply(&NormBatch::new(x.shape(), eps, affine)?, &inputs)?)
     }
 }
@@ -236,9 +235,8 @@ impl Tape {
     /// # Errors
     /// As [`Commands::norm_batch`](crate::Commands::norm_batch).
     pub fn norm_batch(&mut self, x: Var, weight: Option<Var>, bias: Option<Var>, eps: f32) -> Result<(Var, Var, Var)> {
-        let affine = Affine { weight: weight.is_some(), bias: bias.is_some() };
+        let (affine, inputs) = Affine::of(x, weight, bias);
         let op = NormBatch::new(&self.spec(x)?.shape, eps, affine)?;
-        let inputs: Vec<Var> = [Some(x), weight, bias].into_iter().flatten().collect();
         three(self.apply(op, &inputs)?)
     }
 }

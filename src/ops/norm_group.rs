@@ -220,8 +220,7 @@ impl Commands {
         groups: usize,
         eps: f32,
     ) -> Result<Tensor> {
-        let affine = Affine { weight: weight.is_some(), bias: bias.is_some() };
-        let inputs: Vec<&Tensor> = [Some(x), weight, bias].into_iter().flatten().collect();
+        let (affine, inputs) = Affine::of(x, weight, bias);
         Ok(self.apply(&NormGroup::new(x.shape(), groups, eps, affine)?, &inputs)?.remove(0))
     }
 }
@@ -240,9 +239,8 @@ impl Tape {
         groups: usize,
         eps: f32,
     ) -> Result<Var> {
-        let affine = Affine { weight: weight.is_some(), bias: bias.is_some() };
+        let (affine, inputs) = Affine::of(x, weight, bias);
         let op = NormGroup::new(&self.spec(x)?.shape, groups, eps, affine)?;
-        let inputs: Vec<Var> = [Some(x), weight, bias].into_iter().flatten().collect();
         self.apply_one(op, &inputs)
     }
 }

@@ -171,8 +171,7 @@ impl Commands {
         axis: usize,
         eps: f32,
     ) -> Result<Tensor> {
-        let affine = Affine { weight: weight.is_some(), bias: bias.is_some() };
-        let inputs: Vec<&Tensor> = [Some(x), weight, bias].into_iter().flatten().collect();
+        let (affine, inputs) = Affine::of(x, weight, bias);
         Ok(self.apply(&NormLayer::new(x.shape(), axis, eps, affine)?, &inputs)?.remove(0))
     }
 }
@@ -184,9 +183,8 @@ impl Tape {
     /// # Errors
     /// As [`Commands::norm_layer`](crate::Commands::norm_layer).
     pub fn norm_layer(&mut self, x: Var, weight: Option<Var>, bias: Option<Var>, axis: usize, eps: f32) -> Result<Var> {
-        let affine = Affine { weight: weight.is_some(), bias: bias.is_some() };
+        let (affine, inputs) = Affine::of(x, weight, bias);
         let op = NormLayer::new(&self.spec(x)?.shape, axis, eps, affine)?;
-        let inputs: Vec<Var> = [Some(x), weight, bias].into_iter().flatten().collect();
         self.apply_one(op, &inputs)
     }
 }

@@ -1,9 +1,9 @@
 //! Means of planes: `[B, C, ..]` to `[B, C]`.
 
-use super::layout::indexable;
+use super::layout::plane;
 use super::spec::{Case, Fill, Op, OpSpec, Port};
 use crate::cpu::{Real, pool_average as cpu};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 #[cfg(feature = "gpu")]
 use crate::gpu::{Commands, Tensor, Work, read, write};
 #[cfg(feature = "gpu")]
@@ -52,13 +52,7 @@ impl PoolAverage {
     /// # Errors
     /// `Shape` for fewer than two axes or a plane without elements, `Index` past 32 bits.
     pub fn new(shape: &[usize]) -> Result<PoolAverage> {
-        let plane = shape.iter().skip(2).product();
-        if shape.len() < 2 || plane == 0 {
-            let wanted = "[B, C, ..] with planes that are not empty";
-            return Err(Error::argument(ErrorKind::Shape, "pool_average", "x", format!("{shape:?}"), wanted));
-        }
-        indexable("pool_average", shape)?;
-        Ok(PoolAverage { shape: shape.to_vec(), plane })
+        Ok(PoolAverage { shape: shape.to_vec(), plane: plane("pool_average", shape)? })
     }
 
     #[cfg(feature = "gpu")]

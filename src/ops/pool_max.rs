@@ -1,9 +1,9 @@
 //! Largest elements of planes: `[B, C, ..]` to `[B, C]`.
 
-use super::layout::indexable;
+use super::layout::plane;
 use super::spec::{Case, Fill, Op, OpSpec, Port};
 use crate::cpu::{Real, pool_max as cpu};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 #[cfg(feature = "gpu")]
 use crate::gpu::{Commands, Tensor, Work, read, write};
 #[cfg(feature = "gpu")]
@@ -51,13 +51,7 @@ impl PoolMax {
     /// # Errors
     /// `Shape` for fewer than two axes or a plane without elements, `Index` past 32 bits.
     pub fn new(shape: &[usize]) -> Result<PoolMax> {
-        let plane = shape.iter().skip(2).product();
-        if shape.len() < 2 || plane == 0 {
-            let wanted = "[B, C, ..] with planes that are not empty";
-            return Err(Error::argument(ErrorKind::Shape, "pool_max", "x", format!("{shape:?}"), wanted));
-        }
-        indexable("pool_max", shape)?;
-        Ok(PoolMax { shape: shape.to_vec(), plane })
+        Ok(PoolMax { shape: shape.to_vec(), plane: plane("pool_max", shape)? })
     }
 
     #[cfg(feature = "gpu")]

@@ -1,5 +1,6 @@
 //! What the normalisations check and how they take their optional operands.
 
+use super::layout::{extent, indexable};
 use super::spec::Port;
 use crate::cpu::{Over, Rows};
 use crate::error::{Error, ErrorKind, Result};
@@ -10,19 +11,12 @@ use crate::kernel::WORKGROUP;
 
 /// Sees a tensor with extents `shape` as `[outer, channels, inner]` around `axis`, which comes after the first.
 pub(super) fn rows(op: &str, argument: &str, shape: &[usize], axis: usize, over: Over) -> Result<Rows> {
-    let Some(channels) = shape.get(axis).copied().filter(|_| axis > 0) else {
-        let wanted = format!("an axis of {shape:?} after the first, which counts samples");
-        return Err(Error::argument(ErrorKind::Shape, op, "axis", axis, wanted));
-    };
+    let channels = extent(op, shape, axis)?;
     if channels == 0 {
         let wanted = "at least one channel";
         return Err(Error::argument(ErrorKind::Shape, op, argument, format!("{shape:?}"), wanted));
     }
-    let elements = shape.iter().try_fold(1usize, |n, extent| n.checked_mul(*extent));
-    if elements.is_none_or(|n| u32::try_from(n).is_err()) {
-        let message = format!("{op}: {shape:?} has more elements than 32-bit indices reach ({})", u32::MAX);
-        return Err(Error::new(ErrorKind::Index, message));
-    }
+    indexable(op, shape)?;
     let (outer, inner) = (shape[..axis].iter().product(), shape[axis + 1..].iter().product());
     Ok(Rows { outer, channels, inner, over })
 }
@@ -60,6 +54,12 @@ impl Affine {
     /// Both combinations that cases try, with labels.
     pub fn all() -> [(Affine, &'static str); 2] {
         [(Affine { weight: true, bias: true }, ""), (Affine { weight: false, bias: false }, " plain")]
+    }
+
+    /// Those of `weight` and `bias` that are there, and all operands of a normalisation of `x`, in order.
+    pub fn of<T>(x: T, weight: Option<T>, bias: Option<T>) -> (Affine, Vec<T>) {
+        let affine = Affine { weight: weight.is_some(), bias: bias.is_some() };
+        (affine, [Some(x), weight, bias].into_iter().flatten().collect())
     }
 
     /// The ports of the operands that are there.

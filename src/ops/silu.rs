@@ -1,13 +1,11 @@
 //! The sigmoid linear unit `dst = x / (1 + exp(-x))`.
 
-use super::spec::{Case, Fill, Op, OpSpec, Port};
-use super::unary;
+use super::spec::{Case, OpSpec};
+use super::unary::{self, Map, Unary};
 use crate::cpu::{Real, silu as cpu};
 use crate::error::Result;
 #[cfg(feature = "gpu")]
 use crate::gpu::{Commands, Tensor};
-#[cfg(feature = "gpu")]
-use crate::kernel::DType;
 use crate::kernel::{Kernel, source};
 use crate::tape::{Tape, Var};
 
@@ -29,42 +27,20 @@ pub static BACKWARD: Kernel = Kernel {
     constants: &[],
 };
 
-/// The map over a tensor of fixed extents.
-#[derive(Clone, Debug)]
-pub struct Silu {
-    shape: Vec<usize>,
-}
+/// The map.
+struct Silu;
 
-impl Op for Silu {
-    fn name(&self) -> &'static str {
-        "silu"
+impl Map for Silu {
+    const NAME: &'static str = "silu";
+    const KERNEL: &'static Kernel = &FORWARD;
+    const KERNEL_BWD: &'static Kernel = &BACKWARD;
+    const FLOPS: [usize; 2] = [6, 10];
+
+    fn value<R: Real>(x: &[R]) -> Vec<R> {
+        cpu::forward(x)
     }
-    fn inputs(&self) -> Vec<Port> {
-        vec![Port::storage("x", &self.shape)]
-    }
-    fn outputs(&self) -> Vec<Port> {
-        vec![Port::storage("dst", &self.shape)]
-    }
-    fn reference<R: Real>(&self, inputs: &[&[R]]) -> Vec<Vec<R>> {
-        vec![cpu::forward(inputs[0])]
-    }
-    fn reference_vjp<R: Real>(&self, inputs: &[&[R]], cotangents: &[&[R]]) -> Vec<Vec<R>> {
-        vec![cpu::backward(inputs[0], cotangents[0])]
-    }
-    #[cfg(feature = "gpu")]
-    fn forward(&self, commands: &mut Commands, inputs: &[&Tensor], _: DType) -> Result<Vec<Tensor>> {
-        unary::map(commands, &FORWARD, inputs[0], 6)
-    }
-    #[cfg(feature = "gpu")]
-    fn backward(
-        &self,
-        commands: &mut Commands,
-        inputs: &[&Tensor],
-        cotangents: &[Option<&Tensor>],
-        _: &[bool],
-        _: DType,
-    ) -> Result<Vec<Option<Tensor>>> {
-        unary::pull(commands, &BACKWARD, inputs[0], cotangents[0], 10)
+    fn pull<R: Real>(x: &[R], dst_bar: &[R]) -> Vec<R> {
+        cpu::backward(x, dst_bar)
     }
 }
 
@@ -75,7 +51,7 @@ impl Commands {
     /// # Errors
     /// `DType`; as [`Commands::apply`].
     pub fn silu(&mut self, x: &Tensor) -> Result<Tensor> {
-        Ok(self.apply(&Silu { shape: x.shape().to_vec() }, &[x])?.remove(0))
+        Ok(self.apply(&Unary::<Silu>::new(x.shape()), &[x])?.remove(0))
     }
 }
 
@@ -86,7 +62,7 @@ impl Tape {
     /// `DType`; as [`Tape::apply`].
     pub fn silu(&mut self, x: Var) -> Result<Var> {
         let shape = self.spec(x)?.shape;
-        self.apply_one(Silu { shape }, &[x])
+        self.apply_one(Unary::<Silu>::new(&shape), &[x])
     }
 }
 
@@ -100,23 +76,5 @@ pub static SPEC: OpSpec = OpSpec {
 };
 
 fn cases() -> Vec<Case> {
-    let mut cases = Vec::new();
-    for (shape, edge) in super::elementwise_sizes() {
-        let case = Case::new(format!("{shape:?}"), Silu { shape: shape.clone() }, vec![Fill::Between(-4.0, 4.0)]);
-        cases.push(match edge {
-            true if case.op.outputs()[0].len() <= 3 => case.ladder(),
-            true => case,
-            false => case.bench(),
-        });
-    }
-    // Among them where the slope is 0.
-    let special = vec![0.0, -0.0, 6e-8, -6e-8, 1e-3, -1.27846, -9.5, -13.0, -20.0, -90.0, 9.5, 90.0, 65504.0, -65504.0];
-    for (label, fill) in [
-        ("wide", Fill::Between(-15.0, 15.0)),
-        ("mixed scales", Fill::Mixed(20)),
-        ("special numbers", Fill::Values(special)),
-    ] {
-        cases.push(Case::new(format!("[210] {label}"), Silu { shape: vec![210] }, vec![fill]));
-    }
-    cases
+    unary::smooth_cases::<Silu>(-1.27846)
 }
