@@ -16,4 +16,4 @@ pub use coupling::Coupling;
 pub use layer::{DriveNorm, KuramotoLayer, LayerConfig, Run, Trajectory};
 pub use object::{ObjectConfig, ObjectCoupling, ObjectNet, Objects};
 pub use readout::Readout;
-pub use sudoku::{Solved, Sudoku, SudokuConfig};
+pub use sudoku::{Drawn, Solved, Sudoku, SudokuConfig};
