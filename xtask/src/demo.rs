@@ -1,11 +1,13 @@
-//! `cargo xtask demo`: the silhouette experiment, with pictures.
+//! `cargo xtask demo`: the silhouette experiment, with pictures, then Sudoku, solved by synchronisation.
 
 mod files;
+mod sudoku;
 mod words;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use clap::ValueEnum;
 use kuramoto::{Context, Tape};
 
 use crate::adapter::{self, AdapterArgs};
@@ -52,11 +54,23 @@ pub struct Args {
     /// Drive the inside of the shape as well: the control, in which every region locks
     #[arg(long)]
     no_silhouette: bool,
+    /// Show one part alone
+    #[arg(long, value_enum)]
+    only: Option<Part>,
     /// Where the pictures go
     #[arg(long, value_name = "DIR", default_value = "out/demo")]
     out: PathBuf,
     #[command(flatten)]
     adapter: AdapterArgs,
+}
+
+/// The parts of the demo.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+enum Part {
+    /// The outline of a shape
+    Silhouette,
+    /// Puzzles
+    Sudoku,
 }
 
 impl Args {
@@ -103,16 +117,22 @@ pub fn run(args: &Args) -> Result {
         None => Silhouette::fish(settings.size)?,
     };
     args.adapter.rerun()?;
-    output::make_folder(&args.out)?;
     let started = Instant::now();
     let context = driver::context(&args.adapter)?;
     let machine = machine(&context);
     let set_up_seconds = started.elapsed().as_secs_f64();
-    let (run, frames, run_seconds) = compute(context.as_ref().ok(), &settings, &shape)?;
-    let shown = Shown { settings, shape, machine, run, frames, set_up_seconds, run_seconds };
-    let files = files::write(&shown, &args.out)?;
-    words::print(&shown);
-    say!("Pictures in {}: {}", args.out.display(), files.join(", "));
+    let context = context.as_ref().ok();
+    if args.only != Some(Part::Sudoku) {
+        output::make_folder(&args.out)?;
+        let (run, frames, run_seconds) = compute(context, &settings, &shape)?;
+        let shown = Shown { settings, shape, machine, run, frames, set_up_seconds, run_seconds };
+        let files = files::write(&shown, &args.out)?;
+        words::print(&shown);
+        say!("Pictures in {}: {}", args.out.display(), files.join(", "));
+    }
+    if args.only != Some(Part::Silhouette) {
+        sudoku::run(context)?;
+    }
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 
 pub mod adapter;
 pub mod conformance;
+pub mod data;
 pub mod demo;
 pub mod doctor;
 pub mod driver;
@@ -21,6 +22,7 @@ pub mod progress;
 pub mod readme;
 pub mod root;
 pub mod shaders;
+mod sudoku;
 pub mod test;
 pub mod translate;
 
@@ -42,8 +44,13 @@ const EXIT_CODES: &str = "Exit codes: 0 all is well, 1 a check failed, 2 the inp
 enum Command {
     /// Says what this machine can run, and installs a software driver where there is none
     Doctor(doctor::Args),
-    /// Oscillators find the outline of a shape: the silhouette experiment, with pictures
+    /// Oscillators find the outline of a shape, with pictures, and solve Sudoku
     Demo(demo::Args),
+    /// Fetches data sets that the repository may not hold
+    Data {
+        #[command(subcommand)]
+        set: data::Set,
+    },
     /// Judges a device: every op, variant, storage type and case against its reference
     Conformance(conformance::Args),
     /// Builds the cases of golden files and compares every output and gradient
@@ -70,6 +77,7 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Doctor(args) => doctor::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Data { set } => data::run(&set),
         Command::Conformance(args) => conformance::run(&args),
         Command::Golden(args) => golden::run(&args),
         Command::Profile(args) => profile::run(&args),

@@ -9,7 +9,7 @@ mod launches;
 mod races;
 mod swiftshader;
 mod tint;
-mod tools;
+pub(crate) mod tools;
 
 use std::time::Instant;
 
