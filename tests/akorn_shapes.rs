@@ -4,8 +4,8 @@
 mod common;
 
 use kuramoto::model::akorn::{
-    Classifier, ClassifierConfig, ClassifierMode, Coupling, DriveNorm, KuramotoLayer, LayerConfig, ObjectConfig,
-    ObjectCoupling, ObjectNet, Run, Sudoku, SudokuConfig,
+    Classifier, ClassifierConfig, ClassifierMode, Coupling, DriveNorm, Itrsa, ItrsaConfig, KuramotoLayer, LayerConfig,
+    ObjectConfig, ObjectCoupling, ObjectNet, Run, Sudoku, SudokuConfig,
 };
 use kuramoto::model::{Bound, Builder, Parameters};
 use kuramoto::{DType, Distribution, Result, Rotation, Storage, Stream, Tape, Value, Var};
@@ -140,6 +140,10 @@ fn networks_of_other_sizes() -> Result<()> {
     check("sudoku of three layers", &sudoku.parameters(1)?, &|tape, bound| {
         let noise = input(tape, &sudoku.noise_shape(1), 0, Distribution::Gaussian)?;
         Ok(vec![sudoku.forward(tape, bound, &puzzle, noise, &Run::new(5))?.logits])
+    })?;
+    let itrsa = Itrsa::new(ItrsaConfig { side: 4, channels: 24, heads: 4, blocks: 2 })?;
+    check("iterated self-attention of two blocks", &itrsa.parameters(1)?, &|tape, bound| {
+        Ok(vec![itrsa.forward(tape, bound, &puzzle, &Run::new(3))?])
     })?;
     let config = ObjectConfig {
         image: 12,
