@@ -104,6 +104,21 @@ fn totals(profile: &Profile) -> Vec<(String, usize, f64)> {
     totals
 }
 
+/// Kernels are named after their op: the one with the longest name that a kernel's begins with.
+fn by_op(totals: &[(String, usize, f64)]) -> Vec<(&str, f64)> {
+    let mut ops: Vec<(&str, f64)> = vec![];
+    for (kernel, _, nanos) in totals {
+        let named = kuramoto::ops::ALL.iter().map(|op| op.name).filter(|op| kernel.starts_with(op));
+        let op = named.max_by_key(|op| op.len()).unwrap_or(kernel);
+        match ops.iter_mut().find(|other| other.0 == op) {
+            Some(other) => other.1 += nanos,
+            None => ops.push((op, *nanos)),
+        }
+    }
+    ops.sort_by(|a, b| b.1.total_cmp(&a.1));
+    ops
+}
+
 fn table(profile: &Profile, settings: &Settings, parameters: usize) -> String {
     let totals = totals(profile);
     let all: f64 = totals.iter().map(|total| total.2).sum();
@@ -122,8 +137,17 @@ fn table(profile: &Profile, settings: &Settings, parameters: usize) -> String {
         let share = 100.0 * nanos / all.max(1.0);
         let _ = writeln!(text, "{kernel:<32} {calls:>6} {:>10.2} {share:>6.1} %", nanos / 1e6);
     }
-    if let Some((kernel, _, nanos)) = totals.first() {
-        let _ = writeln!(text, "\n{kernel} dominates: {:.1} % of the step", 100.0 * nanos / all.max(1.0));
+    let _ = writeln!(text, "\n{:<32} {:>26}", "op, all kernels", "share");
+    let ops = by_op(&totals);
+    for (op, nanos) in &ops {
+        let _ = writeln!(text, "{op:<32} {:>24.1} %", 100.0 * nanos / all.max(1.0));
+    }
+    if let (Some((kernel, _, nanos)), Some((op, of_op))) = (totals.first(), ops.first()) {
+        let [one, together] = [nanos, of_op].map(|nanos| 100.0 * nanos / all.max(1.0));
+        let _ = writeln!(
+            text,
+            "\nThe kernel {kernel} dominates with {one:.1} % of the step, the op {op} with {together:.1} %"
+        );
     }
     text
 }
@@ -145,12 +169,16 @@ mod tests {
             bytes: 1,
             flops: 1,
         };
-        let spans = vec![span("a", 1e6), span("b", 2e6), span("a", 2e6)];
+        let spans =
+            [("linear_reg", 1e6), ("add", 3e6), ("linear_reg", 2.5e6), ("linear_bwd_w", 0.5e6), ("none_such", 1e6)];
+        let spans = spans.into_iter().map(|(kernel, nanos)| span(kernel, nanos)).collect();
         let profile = Profile { spans, device: "device".into() };
-        assert_eq!(totals(&profile), [("a".into(), 2, 3e6), ("b".into(), 1, 2e6)]);
+        let totals = totals(&profile);
+        assert_eq!(totals[..2], [("linear_reg".into(), 2, 3.5e6), ("add".into(), 1, 3e6)]);
+        assert_eq!(by_op(&totals), [("linear", 4e6), ("add", 3e6), ("none_such", 1e6)]);
         let settings = Settings::new(&Flags { preset: Some(Preset::Tiny), ..Flags::default() }).unwrap();
         let text = table(&profile, &settings, 7);
-        assert!(text.contains("a dominates: 60.0 % of the step"), "{text}");
-        assert!(text.contains("3 dispatches, 5.0 ms"), "{text}");
+        let wanted = "The kernel linear_reg dominates with 43.8 % of the step, the op linear with 50.0 %\n";
+        assert!(text.ends_with(wanted) && text.contains("5 dispatches, 8.0 ms"), "{text}");
     }
 }
