@@ -70,6 +70,10 @@ impl Machine {
     /// # Errors
     /// As [`Machine::tape`]; for a file that is not there or damaged.
     pub fn solver(&self, weights: &Path) -> Result<(Solver, Options, String), Box<dyn Error>> {
+        if !weights.exists() {
+            let choices = "make some with `sudoku train`, and name its folder with --weights";
+            return Err(format!("{}: there are no weights; {choices}", weights.display()).into());
+        }
         let (network, options, parameters) = checkpoint::load(weights)?;
         let (mut tape, name) = self.tape()?;
         let placed = parameters.place(&mut tape)?;

@@ -188,13 +188,13 @@ fn puzzles(argument: &str) -> Result<Vec<Board>, String> {
     in_file(&text).map_err(|why| format!("{argument}: {why}"))
 }
 
-/// The boards of a file: one a line, as far as the first space or comma, `#` before a remark; or one over all lines.
+/// The boards of a file: one a line, as far as the first space or comma, `#` before a remark; or a row a line.
 fn in_file(text: &str) -> Result<Vec<Board>, String> {
     let lines = text.lines().enumerate().map(|(at, line)| (at + 1, line.split('#').next().unwrap_or_default().trim()));
     let lines: Vec<(usize, &str)> = lines.filter(|(_, line)| !line.is_empty()).collect();
-    let whole: String = lines.iter().map(|(_, line)| *line).collect();
-    if lines.len() > 1 && lines.iter().all(|(_, line)| line.len() < 16 || line.len() < 81 && whole.len() >= 81) {
-        return Ok(vec![board::parse(&whole).and_then(Board::new)?]);
+    let rows: Vec<String> = lines.iter().map(|(_, line)| line.split_whitespace().collect()).collect();
+    if matches!(rows.len(), 4 | 9) && rows.iter().all(|row| row.chars().count() == rows.len()) {
+        return Ok(vec![board::parse(&rows.concat()).and_then(Board::new)?]);
     }
     let one = |(at, line): &(usize, &str)| {
         let first = line.split([' ', ',', '\t']).next().unwrap_or_default();
@@ -231,10 +231,13 @@ mod tests {
     }
 
     #[test]
-    fn a_file_has_one_puzzle_a_line_or_one_in_all() {
+    fn a_file_has_one_puzzle_a_line_or_one_row() {
         let many = format!("# remark\n{PUZZLE} 1234\n\n{PUZZLE},x # more\n");
         assert_eq!(in_file(&many).map(|boards| boards.len()), Ok(2));
-        let spread = "1.3.\n.4..\n..4.\n4..1\n";
+        // As boards are kept, with their solutions.
+        let kept = format!("{PUZZLE} 1234123412341234\n").repeat(6);
+        assert_eq!(in_file(&kept).map(|boards| boards.len()), Ok(6));
+        let spread = "1.3.\n.4..\n..4.\n4. .1\n";
         assert_eq!(in_file(spread).map(|boards| board::line(&boards[0].puzzle)), Ok(PUZZLE.to_owned()));
         assert!(in_file("\n# nothing\n").unwrap_err().contains("no puzzle"));
         assert!(in_file(&format!("{PUZZLE}\n11..............\n")).unwrap_err().starts_with("line 2: "));
