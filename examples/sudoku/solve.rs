@@ -231,6 +231,13 @@ mod tests {
     }
 
     #[test]
+    fn a_puzzle_without_solution_is_told_soon() {
+        // A search that looks at cells alone takes minutes to exclude every grid.
+        let long = ".....5.8....6.1.43..........1.5........1.6...3.......553.....61........4.........";
+        assert!(puzzles(long).unwrap_err().contains("no solution"));
+    }
+
+    #[test]
     fn a_file_has_one_puzzle_a_line_or_one_row() {
         let many = format!("# remark\n{PUZZLE} 1234\n\n{PUZZLE},x # more\n");
         assert_eq!(in_file(&many).map(|boards| boards.len()), Ok(2));

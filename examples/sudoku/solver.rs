@@ -1,5 +1,5 @@
-//! Exhaustive search over the grids that the rules allow: candidates are sets of bits, the most constrained cell is
-//! tried first.
+//! Exhaustive search over the grids that the rules allow: candidates are sets of bits; the most constrained cell, or digit
+//! of a row, column or box, is tried first.
 
 use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
@@ -112,6 +112,37 @@ impl Grid {
         rng: &mut Option<&mut ChaCha8Rng>,
         visit: &mut impl FnMut(&[u32]) -> bool,
     ) -> bool {
+        if blanks.is_empty() {
+            return visit(&self.cells);
+        }
+        let mut ways = self.cell(blanks);
+        match rng {
+            Some(rng) => ways.shuffle(rng),
+            // Where nothing is drawn the way does not matter: what is sought is found or excluded sooner.
+            None if ways.len() > 1 => {
+                if let Some(fewer) = self.unit(blanks, ways.len()) {
+                    ways = fewer;
+                }
+            }
+            None => {}
+        }
+        for (at, digit) in ways {
+            let cell = blanks.swap_remove(at);
+            self.place(cell, digit);
+            let stop = self.search(blanks, rng, visit);
+            self.clear(cell);
+            blanks.push(cell);
+            let last = blanks.len() - 1;
+            blanks.swap(at, last);
+            if stop {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The digits of the blank that has fewest, with its place among the blanks.
+    fn cell(&self, blanks: &[usize]) -> Vec<(usize, u32)> {
         let mut best = (u32::MAX, 0, 0);
         for (at, cell) in blanks.iter().enumerate() {
             let candidates = self.candidates(*cell);
@@ -123,28 +154,36 @@ impl Grid {
                 }
             }
         }
-        let (count, at, candidates) = best;
-        if count == u32::MAX {
-            return visit(&self.cells);
-        }
-        let cell = blanks.swap_remove(at);
-        let mut digits: Vec<u32> = bits(candidates).collect();
-        if let Some(rng) = rng {
-            digits.shuffle(rng);
-        }
-        let mut stop = false;
-        for digit in digits {
-            self.place(cell, digit);
-            stop = self.search(blanks, rng, visit);
-            self.clear(cell);
-            if stop {
-                break;
+        bits(best.2).map(|digit| (best.1, digit)).collect()
+    }
+
+    /// The blanks of the digit that has fewest in some row, column or box, if those are fewer than `most`.
+    fn unit(&self, blanks: &[usize], most: usize) -> Option<Vec<(usize, u32)>> {
+        // By kind of unit, unit and digit: in how many blanks it can be.
+        let mut places = [[[0u8; SIDE]; SIDE]; 3];
+        for cell in blanks {
+            for digit in bits(self.candidates(*cell)) {
+                for (kind, unit) in Grid::units(self.side, *cell).into_iter().enumerate() {
+                    places[kind][unit][digit as usize - 1] += 1;
+                }
             }
         }
-        blanks.push(cell);
-        let last = blanks.len() - 1;
-        blanks.swap(at, last);
-        stop
+        let mut best = (most, None);
+        for kind in 0..3 {
+            for unit in 0..self.side {
+                for digit in 1..=self.side as u32 {
+                    let missing = self.used[kind][unit] & (1 << (digit - 1)) == 0;
+                    let count = usize::from(places[kind][unit][digit as usize - 1]);
+                    if missing && count < best.0 {
+                        best = (count, Some((kind, unit, digit)));
+                    }
+                }
+            }
+        }
+        let (kind, unit, digit) = best.1?;
+        let fits =
+            |cell: usize| Grid::units(self.side, cell)[kind] == unit && self.candidates(cell) & (1 << (digit - 1)) != 0;
+        Some((0..blanks.len()).filter(|at| fits(blanks[*at])).map(|at| (at, digit)).collect())
     }
 }
 
