@@ -148,14 +148,14 @@ impl Settings {
             Preset::Paper => paper,
             Preset::Small => Settings { network: network(9, 128, 8), relabel: true, ..paper },
             Preset::Tiny => Settings {
-                network: network(4, 32, 4),
+                network: network(4, 32, 8),
                 t: 8,
-                batch: 32,
-                rate: 3e-3,
-                ema: 0.95,
+                batch: 16,
+                rate: 1.5e-2,
+                ema: 0.9,
                 ema_start: 20,
                 ema_every: 5,
-                steps: 400,
+                steps: 450,
                 boards: 2000,
                 relabel: true,
                 ..paper
@@ -255,9 +255,9 @@ pub struct Places {
     /// The folder of the run: checkpoint, log, plot, weights
     #[arg(long, default_value = "out/sudoku")]
     pub out: PathBuf,
-    /// Where boards are kept that were made
-    #[arg(long, default_value = crate::data::FOLDER)]
-    pub data: PathBuf,
+    /// Where boards are kept that were made, in place of target/sudoku
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
     /// Write the outcome to this file as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,

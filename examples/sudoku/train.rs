@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use crate::session::Session;
-use crate::settings::{Flags, Places, Preset, at_least_one};
+use crate::settings::{Flags, Places, Preset, Settings, at_least_one};
 
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
@@ -44,7 +44,7 @@ pub struct Args {
 impl Args {
     /// The tiny run of `--quick`.
     pub fn quick(out: PathBuf) -> Args {
-        let data = out.join("boards");
+        let data = Some(out.join("boards"));
         Args {
             flags: Flags { preset: Some(Preset::Tiny), ..Flags::default() },
             places: Places { out, data, json: None },
@@ -62,8 +62,8 @@ impl Args {
 
 /// What came of a run.
 pub struct Outcome {
-    /// Shares of held-out blank cells and boards that the averaged weights get right.
-    pub digits: f64,
+    pub settings: Settings,
+    /// The share of held-out boards that the averaged weights solve.
     pub boards: f64,
 }
 
@@ -106,7 +106,7 @@ pub fn train(args: &Args) -> Result<Outcome, Box<dyn Error>> {
     println!("held out: {digits_percent:.2} % of blank cells, {boards_percent:.2} % of boards");
     match steps < last {
         true => println!("stopped after {steps} of {last} steps; --resume goes on"),
-        false => println!("{last} steps in {seconds:.1} s"),
+        false => println!("{last} steps in {seconds:.1} s, {:.1} boards/s while training", session.pace()),
     }
     println!("log, plot, weights and checkpoint: {}", args.places.out.display());
     if let Some(path) = &args.places.json {
@@ -118,11 +118,11 @@ pub fn train(args: &Args) -> Result<Outcome, Box<dyn Error>> {
             "steps": steps,
             "boards_seen": session.boards(),
             "seconds": seconds,
-            "boards_per_second": session.boards() as f64 / seconds.max(1e-9),
+            "boards_per_second": session.pace(),
             "digit_accuracy": digits,
             "board_accuracy": boards,
         });
         std::fs::write(path, outcome.to_string() + "\n")?;
     }
-    Ok(Outcome { digits, boards })
+    Ok(Outcome { settings: session.settings().clone(), boards })
 }
