@@ -1,6 +1,7 @@
 //! Parameters to and from files, under the names of published checkpoints.
 
 use super::parameters::{Parameter, Parameters, Role};
+use super::snapshot::{Kept, Snapshot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::weights::{Stored, Weights};
 
@@ -76,6 +77,44 @@ impl Parameters {
             weights.insert(key, Stored::from_f32(values, &parameter.shape)?)?;
         }
         Ok(weights)
+    }
+}
+
+/// Where a file says that it holds a snapshot, and of how many steps.
+const STEP: &str = "kuramoto.snapshot.step";
+
+impl Snapshot {
+    /// The snapshot as tensors: in f32 where that loses nothing, which is everywhere for a snapshot of a device, else in
+    /// f64. The number of steps is in the metadata.
+    ///
+    /// # Errors
+    /// As [`Weights::insert`].
+    pub fn save(&self) -> Result<Weights> {
+        let mut weights = Weights::new();
+        for (name, shape, values) in self.iter() {
+            let narrow: Vec<f32> = values.iter().map(|value| *value as f32).collect();
+            let exact = values.iter().zip(&narrow).all(|(wide, narrow)| wide.to_bits() == f64::from(*narrow).to_bits());
+            let stored = if exact { Stored::from_f32(&narrow, shape) } else { Stored::from_f64(values, shape) };
+            weights.insert(name, stored?)?;
+        }
+        weights.metadata.insert(STEP.into(), self.step.to_string());
+        Ok(weights)
+    }
+
+    /// The snapshot that [`Snapshot::save`] made these of.
+    ///
+    /// # Errors
+    /// `File` if the number of steps is not there, `DType` for integers.
+    pub fn load(weights: &Weights) -> Result<Snapshot> {
+        let step = weights.metadata.get(STEP);
+        let Some(step) = step.and_then(|step| step.parse().ok()) else {
+            let got = step.map_or("missing", String::as_str);
+            return Err(Error::argument(ErrorKind::File, "Snapshot::load", STEP, got, "a number of steps"));
+        };
+        let kept = weights.iter().map(|(name, stored)| {
+            Ok((name.to_owned(), Kept { shape: stored.shape().to_vec(), values: stored.to_f64()? }))
+        });
+        Ok(Snapshot { step, kept: kept.collect::<Result<_>>()? })
     }
 }
 

@@ -9,8 +9,10 @@ pub mod akorn;
 mod files;
 mod parameters;
 pub mod position;
+mod snapshot;
 mod trainer;
 pub mod vote;
 
 pub use parameters::{Bound, Builder, Initial, Parameter, Parameters, Placed, Role};
+pub use snapshot::Snapshot;
 pub use trainer::{BatchStatistics, Trainer, TrainerOptions};

@@ -45,11 +45,11 @@ pub struct BatchStatistics {
 
 /// One buffer that holds several parameters.
 #[derive(Debug)]
-struct Arena {
+pub(super) struct Arena {
     /// Position among the model's parameters, and first element.
-    starts: Vec<(usize, usize)>,
-    len: usize,
-    value: Value,
+    pub(super) starts: Vec<(usize, usize)>,
+    pub(super) len: usize,
+    pub(super) value: Value,
 }
 
 /// A model in training.
@@ -65,16 +65,16 @@ struct Arena {
 /// ```
 #[derive(Debug)]
 pub struct Trainer {
-    parameters: Parameters,
+    pub(super) parameters: Parameters,
     options: TrainerOptions,
-    step: u32,
+    pub(super) step: u32,
     /// `[3, len]`: parameters, first moments, second moments.
-    learned: Arena,
-    statistics: Arena,
-    frozen: Arena,
+    pub(super) learned: Arena,
+    pub(super) statistics: Arena,
+    pub(super) frozen: Arena,
     gradients: Value,
     /// Of the learned parameters and of the running statistics.
-    average: Option<[Value; 2]>,
+    pub(super) average: Option<[Value; 2]>,
 }
 
 impl Trainer {

@@ -80,6 +80,18 @@ pub fn confidence(logits: &[f64], classes: usize) -> f64 {
     (0..cells).map(of).sum::<f64>() / cells.max(1) as f64
 }
 
+/// The likeliest digit of each blank of `board` (0), the smaller among equals; givens as they are. `logits` has `digits`
+/// numbers a cell, `board.len()` apart; digit `d` is at `d - 1`. An element that is missing loses to any other.
+pub fn fill(logits: &[f64], digits: usize, board: &[u32]) -> Vec<u32> {
+    let logit =
+        |digit: usize, cell: usize| logits.get(digit * board.len() + cell).copied().unwrap_or(f64::NEG_INFINITY);
+    let likeliest = |cell: usize| {
+        let better = |best: usize, digit: usize| if logit(digit, cell) > logit(best, cell) { digit } else { best };
+        (0..digits).fold(0, better) as u32 + 1
+    };
+    board.iter().enumerate().map(|(cell, given)| if *given == 0 { likeliest(cell) } else { *given }).collect()
+}
+
 /// Holds a vote over `puzzles` puzzles: `compute(samples)` returns one [`Draw`] per sample of that range, where sample
 /// `b K + k` is draw `k` of puzzle `b`.
 ///

@@ -113,6 +113,14 @@ impl Stored {
         Stored::from_bytes(F32, data.iter().flat_map(|v| v.to_le_bytes()).collect(), shape)
     }
 
+    /// An F64 tensor.
+    ///
+    /// # Errors
+    /// `Shape` if `data` does not have the product of `shape` elements.
+    pub fn from_f64(data: &[f64], shape: &[usize]) -> Result<Stored> {
+        Stored::from_bytes(F64, data.iter().flat_map(|v| v.to_le_bytes()).collect(), shape)
+    }
+
     /// An I64 tensor, as PyTorch counts with.
     ///
     /// # Errors
@@ -170,6 +178,17 @@ impl Stored {
                 Ok(narrow)
             }
             _ => Err(self.is_not("floats: F16, BF16, F32 or F64")),
+        }
+    }
+
+    /// The elements of a floating-point tensor without rounding.
+    ///
+    /// # Errors
+    /// `DType` for integers.
+    pub fn to_f64(&self) -> Result<Vec<f64>> {
+        match self.dtype {
+            F64 => Ok(self.elements(f64::from_le_bytes)),
+            _ => Ok(self.to_f32()?.into_iter().map(f64::from).collect()),
         }
     }
 

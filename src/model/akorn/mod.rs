@@ -6,6 +6,7 @@
 mod block;
 mod classifier;
 mod coupling;
+mod itrsa;
 mod layer;
 mod object;
 mod readout;
@@ -13,6 +14,7 @@ mod sudoku;
 
 pub use classifier::{Classified, Classifier, ClassifierConfig, ClassifierMode};
 pub use coupling::Coupling;
+pub use itrsa::{Itrsa, ItrsaConfig};
 pub use layer::{DriveNorm, KuramotoLayer, LayerConfig, Run, Trajectory};
 pub use object::{ObjectConfig, ObjectCoupling, ObjectNet, Objects};
 pub use readout::Readout;

@@ -8,7 +8,7 @@ use crate::cpu::noise::{Distribution, Stream};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::DType;
 use crate::model::parameters::{Bound, Builder, Initial, Parameters, Placed, Role};
-use crate::model::vote::{Ballot, Draw, Elected, Statistic, VoteOptions, confidence, elect};
+use crate::model::vote::{Ballot, Draw, Elected, Statistic, VoteOptions, confidence, elect, fill};
 use crate::tape::{Tape, Var};
 
 /// Options of the Sudoku network.
@@ -138,7 +138,7 @@ impl Sudoku {
     /// as [`KuramotoLayer::forward`].
     pub fn forward(&self, tape: &mut Tape, bound: &Bound, puzzles: &[u32], noise: Var, run: &Run) -> Result<Solved> {
         let side = self.config.side;
-        let batch = self.boards("puzzles", puzzles, 0)?;
+        let batch = boards("Sudoku", "puzzles", self.config.side, puzzles, 0)?;
         let shape = [batch, side, side];
         let digits = tape.upload(puzzles, &shape, DType::U32)?;
         let digits = tape.constant(digits);
@@ -173,12 +173,7 @@ impl Sudoku {
     /// # Errors
     /// `Shape`, `Index` for a blank or a digit past the last.
     pub fn loss(&self, tape: &mut Tape, solved: &Solved, solutions: &[u32]) -> Result<Var> {
-        let side = self.config.side;
-        let batch = self.boards("solutions", solutions, 1)?;
-        let labels: Vec<u32> = solutions.iter().map(|digit| digit - 1).collect();
-        let labels = tape.upload(&labels, &[batch, side, side], DType::U32)?;
-        let labels = tape.constant(labels);
-        tape.cross_entropy(solved.logits, labels, 1)
+        cross_entropy(tape, "Sudoku", solved.logits, self.config.side, solutions)
     }
 
     /// Draws `options.draws` answers per puzzle and elects one. Givens stay as they are. The outcome does not depend on
@@ -194,7 +189,7 @@ impl Sudoku {
         options: &VoteOptions,
     ) -> Result<Vec<Elected>> {
         let cells = self.config.side * self.config.side;
-        let count = self.boards("puzzles", puzzles, 0)?;
+        let count = boards("Sudoku", "puzzles", self.config.side, puzzles, 0)?;
         elect(count, options, |samples| {
             let boards: Vec<u32> = samples
                 .clone()
@@ -218,26 +213,34 @@ impl Sudoku {
             let draws =
                 logits.chunks(side * cells).zip(boards.chunks(cells)).enumerate().map(|(at, (logits, board))| {
                     let score = scores.as_ref().map_or_else(|| -confidence(logits, side), |scores| scores[at]);
-                    Draw { score, answer: answer(logits, board, side) }
+                    Draw { score, answer: fill(logits, side, board) }
                 });
             Ok(draws.collect())
         })
     }
+}
 
-    /// How many boards there are.
-    fn boards(&self, argument: &str, cells: &[u32], least: u32) -> Result<usize> {
-        let SudokuConfig { side, .. } = self.config;
-        if cells.is_empty() || !cells.len().is_multiple_of(side * side) {
-            let wanted = format!("boards of {side} x {side} cells");
-            let got = format!("{} cells", cells.len());
-            return Err(Error::argument(ErrorKind::Shape, "Sudoku", argument, got, wanted));
-        }
-        if let Some(at) = cells.iter().position(|digit| *digit < least || *digit as usize > side) {
-            let got = format!("{} at cell {at}", cells[at]);
-            return Err(Error::argument(ErrorKind::Index, "Sudoku", argument, got, format!("from {least} to {side}")));
-        }
-        Ok(cells.len() / (side * side))
+/// How many boards there are of `side * side` digits from `least`.
+pub(super) fn boards(op: &str, argument: &str, side: usize, cells: &[u32], least: u32) -> Result<usize> {
+    if cells.is_empty() || !cells.len().is_multiple_of(side * side) {
+        let wanted = format!("boards of {side} x {side} cells");
+        let got = format!("{} cells", cells.len());
+        return Err(Error::argument(ErrorKind::Shape, op, argument, got, wanted));
     }
+    if let Some(at) = cells.iter().position(|digit| *digit < least || *digit as usize > side) {
+        let got = format!("{} at cell {at}", cells[at]);
+        return Err(Error::argument(ErrorKind::Index, op, argument, got, format!("from {least} to {side}")));
+    }
+    Ok(cells.len() / (side * side))
+}
+
+/// The mean over all cells of full boards.
+pub(super) fn cross_entropy(tape: &mut Tape, op: &str, logits: Var, side: usize, solutions: &[u32]) -> Result<Var> {
+    let batch = boards(op, "solutions", side, solutions, 1)?;
+    let labels: Vec<u32> = solutions.iter().map(|digit| digit - 1).collect();
+    let labels = tape.upload(&labels, &[batch, side, side], DType::U32)?;
+    let labels = tape.constant(labels);
+    tape.cross_entropy(logits, labels, 1)
 }
 
 /// The statistic per sample, summed on the device in the order of the steps.
@@ -250,15 +253,4 @@ fn energy(tape: &mut Tape, energies: &[Var], statistic: Statistic) -> Result<Opt
         }
     }
     Ok(Some(tape.read(total)?))
-}
-
-/// The likeliest digit of each blank, the smaller among equals; givens as they are.
-fn answer(logits: &[f64], board: &[u32], side: usize) -> Vec<u32> {
-    let likeliest = |cell: usize| {
-        let better = |best: usize, digit: usize| {
-            if logits[digit * board.len() + cell] > logits[best * board.len() + cell] { digit } else { best }
-        };
-        (0..side).fold(0, better) as u32 + 1
-    };
-    board.iter().enumerate().map(|(cell, given)| if *given == 0 { likeliest(cell) } else { *given }).collect()
 }

@@ -1,0 +1,308 @@
+//! A run in progress: the step on the device, looks at it, and its checkpoint.
+
+use std::error::Error;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use kuramoto::model::akorn::Run;
+use kuramoto::model::{Parameters, Snapshot, Trainer, TrainerOptions};
+use kuramoto::{AdamOptions, Context, DType, Storage, Stream, Tape, Value, Var, WarmUp};
+use serde::{Deserialize, Serialize};
+
+use crate::board::Board;
+use crate::checkpoint;
+use crate::data::{Split, boards_in};
+use crate::log::{Log, Row};
+use crate::network::{Network, TRAINING, judge};
+use crate::order::Order;
+use crate::settings::{Change, Settings};
+use crate::tally::Tally;
+use crate::train::Args;
+
+/// What a checkpoint says beside the state of the trainer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Record {
+    settings: Settings,
+    /// What later commands changed.
+    changes: Vec<Change>,
+    step: u32,
+    boards: u64,
+    seconds: f64,
+    /// Bytes of the log.
+    log: u64,
+}
+
+/// A run in progress.
+pub struct Session {
+    record: Record,
+    out: PathBuf,
+    network: Network,
+    initial: Parameters,
+    context: Context,
+    trainer: Trainer,
+    train: Vec<Board>,
+    test: Vec<Board>,
+    order: Order,
+    log: Log,
+    /// The sum of the losses since the last look, on the device.
+    sum: Value,
+    unread: u32,
+    bar: ProgressBar,
+    started: Instant,
+    /// Steps and seconds of the commands before this one.
+    before: (u32, f64),
+}
+
+/// A step that is recorded and not yet submitted.
+pub struct Batch {
+    tape: Tape,
+    boards: Vec<Board>,
+    logits: Var,
+    /// Of the losses since the last look.
+    sum: Var,
+}
+
+/// Steps that may wait for the device before training waits for them.
+const AHEAD: u32 = 16;
+
+/// How long a device may take for them: a network of the published size is slow on a software driver.
+const PATIENCE: Duration = Duration::from_secs(3600);
+
+impl Session {
+    /// A new run, or the one that is resumed.
+    pub fn open(args: &Args) -> Result<Session, Box<dyn Error>> {
+        let out = args.places.out.clone();
+        let (record, snapshot) = match (args.resume, checkpoint::find(&out)) {
+            (true, Some(folder)) => {
+                let (snapshot, mut record): (Snapshot, Record) = checkpoint::read(&folder)?;
+                let (settings, changes) = record.settings.resumed(&args.flags, record.step)?;
+                record.settings = settings;
+                record.changes.extend(changes);
+                (record, Some(snapshot))
+            }
+            (true, None) => return Err(format!("{} holds no run; start one without --resume", out.display()).into()),
+            (false, Some(_)) if !args.overwrite => {
+                let choices = "--resume to go on with it, --overwrite to replace it, or --out with another folder";
+                return Err(format!("{} holds a run already; give {choices}", out.display()).into());
+            }
+            (false, _) => {
+                let settings = Settings::new(&args.flags)?;
+                (Record { settings, changes: vec![], step: 0, boards: 0, seconds: 0.0, log: 0 }, None)
+            }
+        };
+        let settings = &record.settings;
+        let network = Network::new(&settings.network)?;
+        let initial = network.parameters(settings.seed)?;
+        let context = Context::new()?;
+        context.set_timeout(PATIENCE);
+        println!("{}; {} parameters to learn", context.info().name, initial.learned());
+
+        let side = settings.network.side;
+        let train = boards_in(&args.places.data, side, Split::Train, settings.boards, settings.seed)?;
+        let test = boards_in(&args.places.data, side, Split::Test, args.test_boards, settings.seed)?;
+        let order = Order::new(settings.seed, train.len(), settings.relabel);
+
+        let mut tape = Tape::new(&context);
+        let mut trainer = Trainer::new(&mut tape, &initial, trainer_options(settings))?;
+        let sum = tape.upload(&[0.0f32], &[1], DType::F32)?;
+        let log = match &snapshot {
+            Some(snapshot) => {
+                trainer.restore(&mut tape, snapshot)?;
+                Log::resume(out.join("log.csv"), record.log)?
+            }
+            None => {
+                checkpoint::clear(&out)?;
+                Log::new(out.join("log.csv"))?
+            }
+        };
+        let bar = bar(settings.steps)?;
+        let before = (record.step, record.seconds);
+        bar.set_position(u64::from(record.step));
+        let started = Instant::now();
+        Ok(Session {
+            record,
+            out,
+            network,
+            initial,
+            context,
+            trainer,
+            train,
+            test,
+            order,
+            log,
+            sum,
+            unread: 0,
+            bar,
+            started,
+            before,
+        })
+    }
+
+    /// Steps done.
+    pub fn steps(&self) -> u32 {
+        self.trainer.steps()
+    }
+
+    /// Steps in all.
+    pub fn last(&self) -> u32 {
+        self.record.settings.steps
+    }
+
+    /// Boards seen, again ones counted each time.
+    pub fn boards(&self) -> u64 {
+        u64::from(self.steps()) * self.record.settings.batch as u64
+    }
+
+    /// Seconds of all commands.
+    pub fn seconds(&self) -> f64 {
+        self.before.1 + self.started.elapsed().as_secs_f64()
+    }
+
+    pub fn settings(&self) -> &Settings {
+        &self.record.settings
+    }
+
+    pub fn changes(&self) -> &[Change] {
+        &self.record.changes
+    }
+
+    pub fn adapter(&self) -> &str {
+        &self.context.info().name
+    }
+
+    /// Elements that learn.
+    pub fn parameters(&self) -> usize {
+        self.initial.learned()
+    }
+
+    /// Records the next step.
+    pub fn step(&mut self) -> Result<Batch, Box<dyn Error>> {
+        let Settings { batch, seed, t, keep, .. } = self.record.settings;
+        let step = self.trainer.steps();
+        if step.is_multiple_of(AHEAD) {
+            self.context.wait()?;
+        }
+        let boards = self.order.batch(self.boards(), batch, &self.train);
+        let all = |get: fn(&Board) -> &Vec<u32>| boards.iter().flat_map(get).copied().collect::<Vec<u32>>();
+        let (puzzles, solutions) = (all(|board| &board.puzzle), all(|board| &board.solution));
+
+        let mut tape = Tape::new(&self.context);
+        let bound = self.trainer.bind(&mut tape)?;
+        let stream = Stream { seed, first_sample: 0, step, stream: TRAINING };
+        let storage = if keep == 0 { Storage::Everything } else { Storage::Every(keep) };
+        let run = Run::new(t).storage(storage);
+        let answers = self.network.forward(&mut tape, &bound, &puzzles, stream, &run)?;
+        let loss = self.network.loss(&mut tape, &answers, &solutions)?;
+        let gradients = tape.backward(loss)?;
+        self.trainer.step(&mut tape, &bound, &gradients, &[])?;
+
+        let sum = tape.constant(self.sum.clone());
+        let sum = tape.add(sum, loss)?;
+        self.sum = tape.value(sum)?.clone();
+        self.unread += 1;
+        Ok(Batch { tape, boards, logits: answers.logits(), sum })
+    }
+
+    /// Submits a step that nobody looks at.
+    pub fn submit(&self, mut batch: Batch) -> Result<(), Box<dyn Error>> {
+        self.bar.inc(1);
+        Ok(batch.tape.submit()?)
+    }
+
+    /// Submits a step, waits for it, and logs the mean loss since the last look and the accuracies of its batch; with
+    /// `test`, also those of the held-out boards, which are returned.
+    pub fn look(&mut self, mut batch: Batch, test: bool) -> Result<Option<[f64; 2]>, Box<dyn Error>> {
+        let loss = batch.tape.read(batch.sum)?[0] / f64::from(self.unread);
+        let mut tally = Tally::default();
+        tally.add_logits(&batch.boards, &batch.tape.read(batch.logits)?);
+        self.sum = batch.tape.upload(&[0.0f32], &[1], DType::F32)?;
+        self.unread = 0;
+        drop(batch);
+        if !loss.is_finite() {
+            let step = self.steps();
+            return Err(format!("the loss is {loss} at step {step}; resume with a smaller --rate").into());
+        }
+        let tested = if test { Some(self.test()?) } else { None };
+        let [digits, solved] = tally.accuracies();
+        let row =
+            Row { step: self.steps(), boards: self.boards(), seconds: self.seconds(), loss, digits, solved, tested };
+        self.log.add(row)?;
+        self.say(&row);
+        Ok(tested)
+    }
+
+    fn say(&self, row: &Row) {
+        let steps = row.step - self.before.0;
+        let speed = f64::from(steps) * self.record.settings.batch as f64 / self.started.elapsed().as_secs_f64();
+        let (digits, solved) = (100.0 * row.digits, 100.0 * row.solved);
+        let line = format!("loss {:.4}, cells {digits:.1} %, boards {solved:.1} %, {speed:.1} boards/s", row.loss);
+        self.bar.set_position(u64::from(row.step));
+        let tested = row.tested.map(|[digits, solved]| {
+            format!("; held out: cells {:.2} %, boards {:.2} %", 100.0 * digits, 100.0 * solved)
+        });
+        if tested.is_some() || self.bar.is_hidden() {
+            let tested = tested.unwrap_or_default();
+            self.bar.suspend(|| println!("step {:>6} of {}: {line}{tested}", row.step, self.last()));
+        }
+        self.bar.set_message(line);
+    }
+
+    /// Shares of held-out blank cells and boards that the averaged weights get right.
+    pub fn test(&self) -> Result<[f64; 2], Box<dyn Error>> {
+        let Settings { t, batch, seed, ema, .. } = self.record.settings;
+        let mut tape = Tape::new(&self.context);
+        let placed = self.trainer.placed(ema > 0.0)?;
+        Ok(judge(&self.network, &mut tape, &placed, &self.test, t, batch, seed)?.accuracies())
+    }
+
+    /// Writes checkpoint, weights and plot.
+    pub fn save(&mut self) -> Result<(), Box<dyn Error>> {
+        let snapshot = self.trainer.snapshot(&mut Tape::new(&self.context))?;
+        self.record.step = self.steps();
+        self.record.boards = self.boards();
+        self.record.seconds = self.seconds();
+        self.record.log = self.log.len;
+        checkpoint::save(&self.out, &snapshot, &self.record)?;
+        self.export(&snapshot, &self.out.join("weights.safetensors"))?;
+        self.log.plot(&self.out.join("log.png"))
+    }
+
+    fn export(&self, snapshot: &Snapshot, path: &Path) -> Result<(), Box<dyn Error>> {
+        let mut parameters = self.initial.clone();
+        snapshot.parameters(snapshot.is_averaged(), &mut parameters)?;
+        checkpoint::export(path, &self.record.settings.network, &parameters)
+    }
+
+    /// Ends the bar, and writes the weights to one more place if asked.
+    pub fn close(&self, export: Option<&Path>) -> Result<(), Box<dyn Error>> {
+        self.bar.finish_and_clear();
+        match export {
+            Some(path) => self.export(&self.trainer.snapshot(&mut Tape::new(&self.context))?, path),
+            None => Ok(()),
+        }
+    }
+}
+
+fn trainer_options(settings: &Settings) -> TrainerOptions {
+    let adam = AdamOptions::new(settings.rate);
+    let adam = if settings.clip > 0.0 { adam.clip(settings.clip) } else { adam };
+    let options = TrainerOptions::new(adam);
+    match settings.ema > 0.0 {
+        true => {
+            options.average(WarmUp { start: settings.ema_start, every: settings.ema_every, max_decay: settings.ema })
+        }
+        false => options,
+    }
+}
+
+/// A bar on a terminal; elsewhere lines are printed.
+fn bar(steps: u32) -> Result<ProgressBar, Box<dyn Error>> {
+    if !std::io::stderr().is_terminal() {
+        return Ok(ProgressBar::hidden());
+    }
+    let bar = ProgressBar::new(u64::from(steps));
+    bar.set_style(ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}, {eta} to go")?);
+    Ok(bar)
+}
