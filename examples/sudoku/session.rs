@@ -11,15 +11,15 @@ use kuramoto::model::{Parameters, Snapshot, Trainer, TrainerOptions};
 use kuramoto::{AdamOptions, Context, DType, Storage, Stream, Tape, Value, Var, WarmUp};
 use serde::{Deserialize, Serialize};
 
-use crate::board::Board;
-use crate::checkpoint;
-use crate::data::{Split, boards_in};
-use crate::log::{Log, Row};
-use crate::network::{Network, TRAINING, judge};
-use crate::order::Order;
-use crate::settings::{Change, Settings};
-use crate::tally::Tally;
-use crate::train::Args;
+use super::board::Board;
+use super::checkpoint;
+use super::data::{Split, boards_in};
+use super::log::{Log, Row};
+use super::network::{Network, TRAINING, judge};
+use super::order::Order;
+use super::settings::{Change, Settings};
+use super::tally::Tally;
+use super::train::Args;
 
 /// What a checkpoint says beside the state of the trainer.
 #[derive(Clone, Debug, Serialize, Deserialize)]

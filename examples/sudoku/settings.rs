@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
-use crate::network::{Model, Options};
+use super::network::{Model, Options};
 
 /// Sets of values for the flags.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -256,7 +256,7 @@ pub struct Places {
     #[arg(long, default_value = "out/sudoku")]
     pub out: PathBuf,
     /// Where boards are kept that were made
-    #[arg(long, default_value = crate::data::FOLDER)]
+    #[arg(long, default_value = super::data::FOLDER)]
     pub data: PathBuf,
     /// Write the outcome to this file as JSON
     #[arg(long, value_name = "FILE")]

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use crate::session::Session;
-use crate::settings::{Flags, Places, Preset, at_least_one};
+use super::session::Session;
+use super::settings::{Flags, Places, Preset, at_least_one};
 
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
