@@ -28,9 +28,8 @@ mod train;
 use std::path::{Path, PathBuf};
 
 use board::Board;
-use kuramoto::model::vote::{Ballot, VoteOptions};
 use kuramoto::model::{Snapshot, Trainer, TrainerOptions};
-use kuramoto::{AdamOptions, ErrorKind, Tape};
+use kuramoto::{AdamOptions, Tape};
 use log::{Log, Row};
 use network::{Model, Network, Options};
 use settings::{Flags, Places, Preset, Settings};
@@ -67,7 +66,7 @@ fn flags() -> Flags {
 }
 
 fn args(folder: &Path, name: &str, flags: Flags) -> Args {
-    let places = Places { out: folder.join(name), data: Some(folder.join("boards")), json: None };
+    let places = Places { out: folder.join(name), data: folder.join("boards"), json: None };
     let quick = Args::quick(PathBuf::new());
     Args { flags, places, overwrite: false, log_every: 2, test_every: 0, test_boards: 8, ..quick }
 }
@@ -270,20 +269,4 @@ fn the_log_is_read_back() {
     assert_eq!((cut.rows.len(), cut.rows[0].tested), (1, None));
     assert_eq!(std::fs::metadata(&path).unwrap().len(), len);
     assert!(Log::resume(path, len + 1).is_err());
-}
-
-#[test]
-fn the_baseline_votes_with_its_one_answer() {
-    let options = Options { model: Model::Itrsa, side: 4, channels: 8, n: 4, heads: 2, layers: 1, frequency: 0.5 };
-    let network = Network::new(&options).unwrap();
-    let tape = &mut Tape::reference();
-    let placed = network.parameters(1).unwrap().place(tape).unwrap();
-    let puzzles = [board::parse("1.3434122143432.").unwrap(), board::parse("................").unwrap()].concat();
-    let vote = VoteOptions { draws: 1, batch: 2, steps: 2, ballot: Ballot::Confidence, seed: 1 };
-    let together = network.vote(tape, &placed, &puzzles, &vote).unwrap();
-    assert_eq!(network.vote(tape, &placed, &puzzles, &VoteOptions { batch: 1, ..vote }).unwrap(), together);
-    assert!(together.iter().all(|elected| elected.scores.len() == 1 && elected.scores[0] <= -0.25));
-    assert_eq!(together[0].answer[2..15], puzzles[2..15]);
-    let error = network.vote(tape, &placed, &puzzles, &VoteOptions { draws: 2, ..vote }).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Param);
 }

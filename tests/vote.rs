@@ -5,9 +5,9 @@
 mod common;
 
 use common::{device, error_of};
-use kuramoto::model::akorn::{Run, Sudoku, SudokuConfig};
+use kuramoto::model::akorn::{Run, Solved, Sudoku, SudokuConfig, Trajectory};
 use kuramoto::model::vote::{Ballot, Draw, Elected, Statistic, VoteOptions, confidence, elect};
-use kuramoto::{DType, Distribution, ErrorKind, Result, Stream, Tape};
+use kuramoto::{DType, Distribution, ErrorKind, Result, Stream, Tape, Var};
 
 const DRAWS: usize = 5;
 const STEPS: usize = 3;
@@ -92,6 +92,84 @@ fn scores_are_those_of_one_pass_over_the_same_noise() -> Result<()> {
             }
         }
     }
+    Ok(())
+}
+
+/// Logits, state and all energies of a pass, on `tape`.
+fn numbers(tape: &mut Tape, solved: &Solved) -> Result<Vec<Vec<f64>>> {
+    let Trajectory { state, states, energies } = &solved.trajectory;
+    let vars: Vec<Var> = [solved.logits, *state].into_iter().chain(energies.iter().copied()).collect();
+    assert!(states.is_empty(), "nobody asked for states");
+    vars.into_iter().map(|var| tape.read(var)).collect()
+}
+
+#[test]
+fn a_run_read_out_on_the_way_has_the_bits_of_runs_of_their_own() -> Result<()> {
+    for layers in [1, 2] {
+        let network = Sudoku::new(SudokuConfig { layers, ..network()?.config().clone() })?;
+        let parameters = network.parameters(2)?;
+        for mut tape in [Tape::reference(), Tape::new(&device())] {
+            let tape = &mut tape;
+            let bound = parameters.place(tape)?.bind_constant(tape);
+            let stream = Stream { seed: 3, ..Stream::default() };
+            let noise = tape.noise(stream, Distribution::Gaussian, &network.noise_shape(3), DType::F32)?;
+            let stops = [0, 1, 4, 6];
+            let stages = network.forward_at(tape, &bound, &boards(), noise, &stops)?;
+            assert_eq!(stages.len(), stops.len());
+            let mut seen = vec![];
+            for (solved, stop) in stages.iter().zip(stops) {
+                let alone = network.forward(tape, &bound, &boards(), noise, &Run::new(stop))?;
+                let found = numbers(tape, solved)?;
+                assert_eq!(found, numbers(tape, &alone)?, "{layers} layers, {stop} steps");
+                assert_eq!(found.len(), 2 + stop);
+                seen.push(found[0].clone());
+            }
+            assert!(seen.windows(2).all(|pair| pair[0] != pair[1]), "steps change nothing; this proves nothing");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn stops_that_do_not_ascend_are_refused() -> Result<()> {
+    let network = network()?;
+    let tape = &mut Tape::reference();
+    let bound = network.parameters(1)?.place(tape)?.bind_constant(tape);
+    let noise = tape.noise(Stream::default(), Distribution::Gaussian, &network.noise_shape(3), DType::F32)?;
+    for (stops, shown) in [([2, 1], "[2, 1]"), ([3, 3], "[3, 3]")] {
+        let result = network.forward_at(tape, &bound, &boards(), noise, &stops);
+        let message = format!("Sudoku: stops is {shown}, expected ascending numbers");
+        common::refused(result, ErrorKind::Param, &message);
+    }
+    Ok(())
+}
+
+#[test]
+fn draws_score_by_every_ballot_at_every_stop_as_votes_do() -> Result<()> {
+    let network = network()?;
+    let tape = &mut Tape::new(&device());
+    let placed = network.parameters(1)?.place(tape)?;
+    let repeated: Vec<u32> = boards().chunks(16).flat_map(|board| board.repeat(DRAWS)).collect();
+    let start = Stream { seed: 7, ..Stream::default() };
+    let stages = network.draw(tape, &placed, &repeated, start, &[1, STEPS], &BALLOTS)?;
+    for (stage, steps) in stages.iter().zip([1, STEPS]) {
+        assert_eq!(stage.len(), 3 * DRAWS);
+        for (which, ballot) in BALLOTS.into_iter().enumerate() {
+            let options = VoteOptions { steps, ..options(ballot, 4) };
+            for (b, elected) in network.vote(tape, &placed, &boards(), &options)?.iter().enumerate() {
+                let draws = &stage[b * DRAWS..][..DRAWS];
+                let scores: Vec<f64> = draws.iter().map(|drawn| drawn.scores[which]).collect();
+                assert_eq!((&scores, &draws[elected.draw].answer), (&elected.scores, &elected.answer), "{ballot:?}");
+            }
+        }
+    }
+    // Samples further on in the noise are the same draws.
+    let later = Stream { first_sample: 5, ..start };
+    let again = network.draw(tape, &placed, &repeated[5 * 16..], later, &[1, STEPS], &BALLOTS)?;
+    assert_eq!(again.iter().map(Vec::as_slice).collect::<Vec<_>>(), [&stages[0][5..], &stages[1][5..]]);
+    // Before the first step there is no energy to compare.
+    let before = network.draw(tape, &placed, &boards(), start, &[0], &BALLOTS)?;
+    assert!(before[0].iter().all(|drawn| drawn.scores[..2] == [0.0, 0.0] && drawn.scores[2] < 0.0));
     Ok(())
 }
 

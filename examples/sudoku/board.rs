@@ -1,6 +1,6 @@
 //! Boards: 9 x 9 with boxes of 3 x 3, or 4 x 4 with boxes of 2 x 2, as digits row by row; 0 is a blank.
 
-use crate::solver::Grid;
+use super::solver::Grid;
 
 /// A puzzle with its one solution.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -10,7 +10,7 @@ use kuramoto::weights::{Stored, StoredType, Weights};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::network::{Network, Options};
+use super::network::{Network, Options};
 
 /// No part of a checkpoint is larger than this, header included.
 pub const PART: usize = 15 << 20;

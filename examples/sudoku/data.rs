@@ -11,8 +11,8 @@ use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 
-use crate::board::{self, Board};
-use crate::solver::Grid;
+use super::board::{self, Board};
+use super::solver::Grid;
 
 /// Which boards.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,15 +51,8 @@ const VERSION: &str = "kuramoto sudoku boards 1";
 /// Where boards are kept unless said otherwise.
 pub const FOLDER: &str = "target/sudoku";
 
-/// The first `count` boards of a split, from the file in [`FOLDER`] if they are there, else made and added to it.
-///
-/// # Errors
-/// As [`boards_in`].
-pub fn boards(side: usize, split: Split, count: usize, seed: u64) -> Result<Vec<Board>, Box<dyn Error>> {
-    boards_in(Path::new(FOLDER), side, split, count, seed)
-}
-
-/// The same, with the file in `folder`. Board `k` depends on side, split, seed and `k` alone.
+/// The first `count` boards of a split, from the file in `folder` if they are there, else made and added to it. Board `k`
+/// depends on side, split, seed and `k` alone.
 ///
 /// # Errors
 /// For another side than 4 and 9, a file that cannot be read or written, or one that is damaged.
@@ -81,8 +74,11 @@ pub fn boards_in(
     Ok(boards)
 }
 
-/// What the file holds; nothing if it is not there or of another version.
-fn read(path: &Path) -> Result<Vec<Board>, Box<dyn Error>> {
+/// What a file of boards holds; nothing if it is not there or of another version.
+///
+/// # Errors
+/// For a file that cannot be read or is damaged.
+pub fn read(path: &Path) -> Result<Vec<Board>, Box<dyn Error>> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
@@ -113,8 +109,11 @@ fn one(line: &str) -> Result<Board, String> {
     }
 }
 
-/// Writes a file of another name first, so that a half-written one is never found.
-fn write(path: &Path, boards: &[Board]) -> Result<(), Box<dyn Error>> {
+/// Writes a file of boards: one of another name first, so that a half-written one is never found.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write(path: &Path, boards: &[Board]) -> Result<(), Box<dyn Error>> {
     let mut text = format!("{VERSION} {}\n", boards.len());
     for Board { puzzle, solution } in boards {
         text.push_str(&format!("{} {}\n", board::line(puzzle), board::line(solution)));

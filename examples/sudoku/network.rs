@@ -1,16 +1,13 @@
 //! The two networks behind one face: oscillators, and the self-attention they are compared with.
 
-use std::ops::Range;
-
 use clap::ValueEnum;
 use kuramoto::model::akorn::{Itrsa, ItrsaConfig, Run, Solved, Sudoku, SudokuConfig};
-use kuramoto::model::vote::{Draw, Elected, VoteOptions, confidence, elect, fill};
 use kuramoto::model::{Bound, Parameters, Placed};
 use kuramoto::{DType, Distribution, Error, ErrorKind, Result, Stream, Tape, Var};
 use serde::{Deserialize, Serialize};
 
-use crate::board::Board;
-use crate::tally::Tally;
+use super::board::Board;
+use super::tally::Tally;
 
 /// Which network.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -132,41 +129,6 @@ impl Network {
             (Network::Itrsa(network), Answers::Itrsa(logits)) => network.loss(tape, *logits, solutions),
             _ => Err(Error::new(ErrorKind::Foreign, "loss: the answers are of another network")),
         }
-    }
-
-    /// Draws answers and elects one for each puzzle. The baseline has one answer, whose score is its confidence.
-    ///
-    /// # Errors
-    /// `Param` for more than one draw of the baseline; whatever the network returns.
-    pub fn vote(
-        &self,
-        tape: &mut Tape,
-        placed: &Placed,
-        puzzles: &[u32],
-        options: &VoteOptions,
-    ) -> Result<Vec<Elected>> {
-        let network = match self {
-            Network::Akorn(network) => return network.vote(tape, placed, puzzles, options),
-            Network::Itrsa(network) => network,
-        };
-        if options.draws != 1 {
-            let why = "the baseline does not start at random, so all its answers are the same: ask for 1 draw";
-            return Err(Error::new(ErrorKind::Param, why));
-        }
-        let (side, cells) = (self.side(), self.side() * self.side());
-        elect(puzzles.len() / cells, options, |samples: Range<usize>| {
-            let boards = &puzzles[samples.start * cells..samples.end * cells];
-            let logits = tape.apart(|tape| {
-                let bound = placed.bind_constant(tape);
-                let logits = network.forward(tape, &bound, boards, &Run::new(options.steps))?;
-                tape.read(logits)
-            })?;
-            let draw = |(logits, board): (&[f64], &[u32])| Draw {
-                score: -confidence(logits, side),
-                answer: fill(logits, side, board),
-            };
-            Ok(logits.chunks(side * cells).zip(boards.chunks(cells)).map(draw).collect())
-        })
     }
 }
 

@@ -5,7 +5,7 @@ use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
 
-use crate::board::Board;
+use super::board::Board;
 
 /// Rounds through the boards, each in an order of its own.
 pub struct Order {

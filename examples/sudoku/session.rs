@@ -11,15 +11,15 @@ use kuramoto::model::{Parameters, Snapshot, Trainer, TrainerOptions};
 use kuramoto::{AdamOptions, Context, DType, Storage, Stream, Tape, Value, Var, WarmUp};
 use serde::{Deserialize, Serialize};
 
-use crate::board::Board;
-use crate::checkpoint;
-use crate::data::{Split, boards, boards_in};
-use crate::log::{Log, Row};
-use crate::network::{Network, TRAINING, judge};
-use crate::order::Order;
-use crate::settings::{Change, Settings};
-use crate::tally::Tally;
-use crate::train::Args;
+use super::board::Board;
+use super::checkpoint;
+use super::data::{Split, boards_in};
+use super::log::{Log, Row};
+use super::network::{Network, TRAINING, judge};
+use super::order::Order;
+use super::settings::{Change, Settings};
+use super::tally::Tally;
+use super::train::Args;
 
 /// What a checkpoint says beside the state of the trainer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -106,10 +106,7 @@ impl Session {
         println!("{}; {} parameters to learn", context.info().name, initial.learned());
 
         let side = settings.network.side;
-        let of = |split: Split, count: usize| match &args.places.data {
-            Some(folder) => boards_in(folder, side, split, count, settings.seed),
-            None => boards(side, split, count, settings.seed),
-        };
+        let of = |split, count| boards_in(&args.places.data, side, split, count, settings.seed);
         let (train, test) = (of(Split::Train, settings.boards)?, of(Split::Test, args.test_boards)?);
         let order = Order::new(settings.seed, train.len(), settings.relabel);
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
-use crate::network::{Model, Options};
+use super::network::{Model, Options};
 
 /// Sets of values for the flags.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -255,9 +255,9 @@ pub struct Places {
     /// The folder of the run: checkpoint, log, plot, weights
     #[arg(long, default_value = "out/sudoku")]
     pub out: PathBuf,
-    /// Where boards are kept that were made, in place of target/sudoku
-    #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
+    /// Where boards are kept that were made
+    #[arg(long, default_value = super::data::FOLDER)]
+    pub data: PathBuf,
     /// Write the outcome to this file as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,

@@ -2,7 +2,7 @@
 
 use kuramoto::model::vote::fill;
 
-use crate::board::Board;
+use super::board::Board;
 
 /// Right blank cells and right boards; givens do not count.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

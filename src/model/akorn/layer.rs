@@ -223,6 +223,20 @@ impl KuramotoLayer {
     /// # Errors
     /// `Shape` and `DType` if an argument does not fit, `Param` if `bound` lacks a parameter; whatever the ops return.
     pub fn forward(&self, tape: &mut Tape, bound: &Bound, x: Var, c: Var, gamma: Var, run: &Run) -> Result<Trajectory> {
+        let last = self.stages(tape, bound, [x, c, gamma], run, &[run.steps])?.pop();
+        last.ok_or_else(|| Error::new(ErrorKind::Param, "KuramotoLayer: nothing to run"))
+    }
+
+    /// One run of as many steps as the last of `stops`, as it stands after each of them, which ascend: the same bits as
+    /// runs of their own. `[x, c, gamma]` are those of [`KuramotoLayer::forward`]; `run.steps` is not looked at.
+    pub(super) fn stages(
+        &self,
+        tape: &mut Tape,
+        bound: &Bound,
+        [x, c, gamma]: [Var; 3],
+        run: &Run,
+        stops: &[usize],
+    ) -> Result<Vec<Trajectory>> {
         let x = tape.sphere_normalize(x, 1, self.config.n)?;
         let drive = self.drive(tape, bound, c)?;
         let frequencies = self.frequencies(tape, bound)?;
@@ -242,9 +256,18 @@ impl KuramotoLayer {
             emitted.extend(record.then_some(state));
             Ok(Stepped { carried: vec![state], emitted })
         };
-        let repeated = tape.repeat(run.steps, run.storage, &[x], &shared, step)?;
-        let column = |at: usize| repeated.emitted.iter().filter_map(|emitted| emitted.get(at).copied()).collect();
-        Ok(Trajectory { state: repeated.carried[0], states: column(1), energies: column(0) })
+        let (mut now, mut done) = (Trajectory { state: x, states: vec![], energies: vec![] }, 0);
+        let mut stages = Vec::with_capacity(stops.len());
+        for stop in stops {
+            let repeated = tape.repeat(stop - done, run.storage, &[now.state], &shared, step.clone())?;
+            let column = |at: usize| repeated.emitted.iter().filter_map(move |emitted| emitted.get(at).copied());
+            now.energies.extend(column(0));
+            now.states.extend(column(1));
+            now.state = repeated.carried[0];
+            done = *stop;
+            stages.push(now.clone());
+        }
+        Ok(stages)
     }
 
     /// The published energy per sample of the very state `x` of unit oscillators, at the price of one more evaluation of

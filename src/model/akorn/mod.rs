@@ -18,4 +18,4 @@ pub use itrsa::{Itrsa, ItrsaConfig};
 pub use layer::{DriveNorm, KuramotoLayer, LayerConfig, Run, Trajectory};
 pub use object::{ObjectConfig, ObjectCoupling, ObjectNet, Objects};
 pub use readout::Readout;
-pub use sudoku::{Solved, Sudoku, SudokuConfig};
+pub use sudoku::{Drawn, Solved, Sudoku, SudokuConfig};

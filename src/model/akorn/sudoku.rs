@@ -64,6 +64,15 @@ pub struct Solved {
     pub trajectory: Trajectory,
 }
 
+/// What one random start came to.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Drawn {
+    /// The likeliest digit of each blank; givens as they are.
+    pub answer: Vec<u32>,
+    /// One for each ballot; the smaller wins.
+    pub scores: Vec<f64>,
+}
+
 impl Sudoku {
     /// The network of `config`.
     ///
@@ -137,6 +146,56 @@ impl Sudoku {
     /// `Shape` if the numbers are no whole boards or the noise is of another batch, `Index` for a digit past the last;
     /// as [`KuramotoLayer::forward`].
     pub fn forward(&self, tape: &mut Tape, bound: &Bound, puzzles: &[u32], noise: Var, run: &Run) -> Result<Solved> {
+        let (mut x, mut c) = self.start(tape, bound, puzzles, noise)?;
+        let gamma = bound.get("gamma")?;
+        let mut last = None;
+        for (at, (layer, ..)) in self.layers.iter().enumerate() {
+            let trajectory = layer.forward(tape, bound, x, c, gamma, run)?;
+            x = trajectory.state;
+            c = self.features(tape, bound, at, x)?;
+            last = Some(trajectory);
+        }
+        let trajectory = last.ok_or_else(|| Error::new(ErrorKind::Param, "Sudoku: no layers"))?;
+        Ok(Solved { logits: self.logits(tape, bound, c)?, trajectory })
+    }
+
+    /// What [`Sudoku::forward`] computes in as many steps as each of `stops` says, which ascend: the same bits. With one
+    /// layer that costs one run of the longest, and a readout for each; several layers are run anew for each.
+    ///
+    /// # Errors
+    /// `Param` if `stops` do not ascend; as [`Sudoku::forward`].
+    pub fn forward_at(
+        &self,
+        tape: &mut Tape,
+        bound: &Bound,
+        puzzles: &[u32],
+        noise: Var,
+        stops: &[usize],
+    ) -> Result<Vec<Solved>> {
+        if stops.windows(2).any(|pair| pair[0] >= pair[1]) {
+            return Err(Error::argument(
+                ErrorKind::Param,
+                "Sudoku",
+                "stops",
+                format!("{stops:?}"),
+                "ascending numbers",
+            ));
+        }
+        let [(layer, ..)] = self.layers.as_slice() else {
+            return stops.iter().map(|stop| self.forward(tape, bound, puzzles, noise, &Run::new(*stop))).collect();
+        };
+        let (x, c) = self.start(tape, bound, puzzles, noise)?;
+        let gamma = bound.get("gamma")?;
+        let stages = layer.stages(tape, bound, [x, c, gamma], &Run::new(0), stops)?;
+        let read_out = |trajectory: Trajectory| {
+            let c = self.features(tape, bound, 0, trajectory.state)?;
+            Ok(Solved { logits: self.logits(tape, bound, c)?, trajectory })
+        };
+        stages.into_iter().map(read_out).collect()
+    }
+
+    /// The first state and the drive.
+    fn start(&self, tape: &mut Tape, bound: &Bound, puzzles: &[u32], noise: Var) -> Result<(Var, Var)> {
         let side = self.config.side;
         let batch = boards("Sudoku", "puzzles", self.config.side, puzzles, 0)?;
         let shape = [batch, side, side];
@@ -145,27 +204,25 @@ impl Sudoku {
         let given: Vec<f32> = puzzles.iter().map(|digit| if *digit == 0 { 0.0 } else { 1.0 }).collect();
         let given = tape.upload(&given, &shape, DType::F32)?;
         let given = tape.constant(given);
-        let mut c = tape.embedding(digits, bound.get("embedding.weight")?, 1)?;
-        let mut x = tape.blend(c, noise, given, 1)?;
-        let gamma = bound.get("gamma")?;
-        let mut last = None;
-        for (layer, readout, blocks) in &self.layers {
-            let trajectory = layer.forward(tape, bound, x, c, gamma, run)?;
-            x = trajectory.state;
-            c = readout.forward(tape, bound, x)?;
-            if let [first, second, third] = blocks.as_slice() {
-                let none = &mut vec![];
-                let inner = first.forward(tape, bound, c, Mode::Evaluate, none)?;
-                let inner = second.forward(tape, bound, inner, Mode::Evaluate, none)?;
-                c = tape.add(c, inner)?;
-                c = third.forward(tape, bound, c, Mode::Evaluate, none)?;
-            }
-            last = Some(trajectory);
-        }
+        let c = tape.embedding(digits, bound.get("embedding.weight")?, 1)?;
+        Ok((tape.blend(c, noise, given, 1)?, c))
+    }
+
+    /// What layer `at` makes of its last state: the drive of the next.
+    fn features(&self, tape: &mut Tape, bound: &Bound, at: usize, x: Var) -> Result<Var> {
+        let (_, readout, blocks) = &self.layers[at];
+        let c = readout.forward(tape, bound, x)?;
+        let [first, second, third] = blocks.as_slice() else { return Ok(c) };
+        let none = &mut vec![];
+        let inner = first.forward(tape, bound, c, Mode::Evaluate, none)?;
+        let inner = second.forward(tape, bound, inner, Mode::Evaluate, none)?;
+        let c = tape.add(c, inner)?;
+        third.forward(tape, bound, c, Mode::Evaluate, none)
+    }
+
+    fn logits(&self, tape: &mut Tape, bound: &Bound, c: Var) -> Result<Var> {
         let hidden = tape.relu(c)?;
-        let logits = tape.conv2d(hidden, bound.get("out.1.weight")?, Some(bound.get("out.1.bias")?), same(1))?;
-        let trajectory = last.ok_or_else(|| Error::new(ErrorKind::Param, "Sudoku: no layers"))?;
-        Ok(Solved { logits, trajectory })
+        tape.conv2d(hidden, bound.get("out.1.weight")?, Some(bound.get("out.1.bias")?), same(1))
     }
 
     /// Mean cross entropy over all cells, givens included; `solutions` are full boards.
@@ -196,26 +253,61 @@ impl Sudoku {
                 .flat_map(|sample| &puzzles[sample / options.draws * cells..][..cells])
                 .copied()
                 .collect();
-            let (scores, logits) = tape.apart(|tape| {
-                let bound = parameters.bind_constant(tape);
-                let stream = Stream { seed: options.seed, first_sample: samples.start as u32, step: 0, stream: 0 };
-                let shape = self.noise_shape(samples.len());
-                let noise = tape.noise(stream, Distribution::Gaussian, &shape, DType::F32)?;
-                let solved = self.forward(tape, &bound, &boards, noise, &Run::new(options.steps))?;
-                let logits = tape.read(solved.logits)?;
-                let scores = match options.ballot {
-                    Ballot::Energy(statistic) => energy(tape, &solved.trajectory.energies, statistic)?,
-                    Ballot::Confidence => None,
+            let start = Stream { seed: options.seed, first_sample: samples.start as u32, step: 0, stream: 0 };
+            let stages = self.draw(tape, parameters, &boards, start, &[options.steps], &[options.ballot])?;
+            let one = |drawn: Drawn| Draw { score: drawn.scores[0], answer: drawn.answer };
+            Ok(stages.into_iter().flatten().map(one).collect())
+        })
+    }
+
+    /// One random start for each of `boards`: sample `start.first_sample + b` of the noise is board `b`'s. For each of
+    /// `stops`, what each had come to after that many steps, by every one of `ballots`. No gradients.
+    ///
+    /// # Errors
+    /// As [`Sudoku::forward_at`].
+    pub fn draw(
+        &self,
+        tape: &mut Tape,
+        parameters: &Placed,
+        boards: &[u32],
+        start: Stream,
+        stops: &[usize],
+        ballots: &[Ballot],
+    ) -> Result<Vec<Vec<Drawn>>> {
+        let side = self.config.side;
+        let cells = side * side;
+        let batch = self::boards("Sudoku", "boards", side, boards, 0)?;
+        tape.apart(|tape| {
+            let bound = parameters.bind_constant(tape);
+            let noise = tape.noise(start, Distribution::Gaussian, &self.noise_shape(batch), DType::F32)?;
+            let stages = self.forward_at(tape, &bound, boards, noise, stops)?;
+            // Everything is recorded before the first number is waited for.
+            let mut totals = Vec::new();
+            for solved in &stages {
+                let total = |ballot: &Ballot| match ballot {
+                    Ballot::Energy(statistic) => energy(tape, &solved.trajectory.energies, *statistic),
+                    Ballot::Confidence => Ok(None),
                 };
-                Ok((scores, logits))
-            })?;
-            let side = self.config.side;
-            let draws =
-                logits.chunks(side * cells).zip(boards.chunks(cells)).enumerate().map(|(at, (logits, board))| {
-                    let score = scores.as_ref().map_or_else(|| -confidence(logits, side), |scores| scores[at]);
-                    Draw { score, answer: fill(logits, side, board) }
-                });
-            Ok(draws.collect())
+                totals.push(ballots.iter().map(total).collect::<Result<Vec<_>>>()?);
+            }
+            let mut drawn = Vec::new();
+            for (solved, totals) in stages.iter().zip(totals) {
+                let logits = tape.read(solved.logits)?;
+                let totals = totals.into_iter().map(|total| total.map(|var| tape.read(var)).transpose());
+                let totals = totals.collect::<Result<Vec<_>>>()?;
+                let one = |(at, (logits, board)): (usize, (&[f64], &[u32]))| {
+                    let score = |(ballot, total): (&Ballot, &Option<Vec<f64>>)| match (ballot, total) {
+                        (Ballot::Confidence, _) => -confidence(logits, side),
+                        (Ballot::Energy(_), Some(total)) => total[at],
+                        // Without a step there is no energy.
+                        (Ballot::Energy(_), None) => 0.0,
+                    };
+                    let scores = ballots.iter().zip(&totals).map(score).collect();
+                    Drawn { answer: fill(logits, side, board), scores }
+                };
+                drawn.push(logits.chunks(side * cells).zip(boards.chunks(cells)).enumerate().map(one).collect());
+            }
+            Ok(drawn)
         })
     }
 }
@@ -243,8 +335,8 @@ pub(super) fn cross_entropy(tape: &mut Tape, op: &str, logits: Var, side: usize,
     tape.cross_entropy(logits, labels, 1)
 }
 
-/// The statistic per sample, summed on the device in the order of the steps.
-fn energy(tape: &mut Tape, energies: &[Var], statistic: Statistic) -> Result<Option<Vec<f64>>> {
+/// The statistic per sample, summed on the device from the last step back; nothing without steps.
+fn energy(tape: &mut Tape, energies: &[Var], statistic: Statistic) -> Result<Option<Var>> {
     let Some((last, rest)) = energies.split_last() else { return Ok(None) };
     let mut total = *last;
     if statistic == Statistic::Sum {
@@ -252,5 +344,5 @@ fn energy(tape: &mut Tape, energies: &[Var], statistic: Statistic) -> Result<Opt
             total = tape.add(total, *energy)?;
         }
     }
-    Ok(Some(tape.read(total)?))
+    Ok(Some(total))
 }
