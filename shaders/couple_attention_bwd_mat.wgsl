@@ -1,7 +1,7 @@
 // mat_bar[s, m, r, c] = sum_{b, h} left[b, h, s, 2m + r] right[b, h, s, 2m + c]
 //
 // Cotangent of one set of matrices y = M x: left is y_bar, right is x. One of them lies in heads, the other in the
-// channels of a state from `offset` on. One invocation per entry, which sums over samples and heads in their order.
+// channels of a state from `offset` on. One invocation per matrix, which sums over samples and heads in their order.
 
 struct Params {
     batch: u32,
@@ -24,21 +24,30 @@ struct Params {
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let index = linear_index(gid, groups);
-    if index >= params.tokens * params.dim * 2u { return; }
-    let token = index / (params.dim * 2u);
-    let first = (index / 4u) % (params.dim / 2u) * 2u;
-    let r = first + (index / 2u) % 2u;
-    let c = first + index % 2u;
-    let by_heads = select(r, c, params.state_left == 1u);
-    let by_state = select(c, r, params.state_left == 1u);
+    let pairs = params.dim / 2u;
+    if index >= params.tokens * pairs { return; }
+    let token = index / pairs;
+    let c = index % pairs * 2u;
 
-    var sum = 0.0;
+    // Entries by rows: (0, 0), (0, 1), (1, 0), (1, 1).
+    var sum = vec4<f32>();
     for (var b = 0u; b < params.batch; b++) {
+        let at = token_of(b, token, params.channels);
         for (var h = 0u; h < params.heads; h++) {
-            let row = (b * params.heads + h) * params.tokens + token;
-            let channel = params.offset + channel_of(h, by_state);
-            sum += in_heads[row * params.padded + by_heads] * f32(state[in_state(b, token, channel, params.channels)]);
+            let row = ((b * params.heads + h) * params.tokens + token) * params.padded + c;
+            let of_heads = vec2<f32>(in_heads[row], in_heads[row + 1u]);
+            let channel = params.offset + channel_of(h, c);
+            let next = params.offset + channel_of(h, c + 1u);
+            let of_state =
+                vec2<f32>(f32(state[at + channel * params.inner]), f32(state[at + next * params.inner]));
+            let left = select(of_heads, of_state, params.state_left == 1u);
+            let right = select(of_state, of_heads, params.state_left == 1u);
+            sum += left.xxyy * right.xyxy;
         }
     }
-    mat_bar[index] = sum;
+    let to = index * 4u;
+    mat_bar[to] = sum.x;
+    mat_bar[to + 1u] = sum.y;
+    mat_bar[to + 2u] = sum.z;
+    mat_bar[to + 3u] = sum.w;
 }

@@ -28,24 +28,24 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) 
     let token = index % params.tokens;
     let h = (index / params.tokens) % params.heads;
     let b = index / (params.tokens * params.heads);
-    let width = params.heads * params.dim;
+    let source = token_of(b, token, params.heads * params.dim);
 
     var sum = 0.0;
-    for (var c = 0u; c < params.padded; c++) {
-        let at = index * params.padded + c;
-        var value = 0.0;
-        if c < params.dim {
-            value = f32(dst_bar[in_state(b, token, channel_of(h, c), width)]);
-            if (params.given & 8u) != 0u {
-                let other = f32(dst_bar[in_state(b, token, channel_of(h, c ^ 1u), width)]);
-                let column = matrix_of(token, c) + c % 2u;
-                let own_row = f32(mat_o[column + (c % 2u) * 2u]);
-                let other_row = f32(mat_o[column + ((c ^ 1u) % 2u) * 2u]);
-                value = own_row * value + other_row * other;
-            }
+    for (var c = 0u; c < params.padded; c += 2u) {
+        var g = vec2<f32>();
+        if c < params.dim { g.x = f32(dst_bar[source + channel_of(h, c) * params.inner]); }
+        if c + 1u < params.dim { g.y = f32(dst_bar[source + channel_of(h, c + 1u) * params.inner]); }
+        if (params.given & 8u) != 0u && c < params.dim {
+            let at = matrix_of(token, c);
+            let first = vec2<f32>(f32(mat_o[at]), f32(mat_o[at + 1u]));
+            let second = vec2<f32>(f32(mat_o[at + 2u]), f32(mat_o[at + 3u]));
+            g = first * g.x + second * g.y;
         }
-        mixed_bar[at] = value;
-        sum += value * mixed[at];
+        let at = index * params.padded + c;
+        mixed_bar[at] = g.x;
+        mixed_bar[at + 1u] = g.y;
+        sum += g.x * mixed[at];
+        sum += g.y * mixed[at + 1u];
     }
     delta[index] = sum;
 }

@@ -20,12 +20,17 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> q_bar: array<f32>;   // [rows, padded]
 
 @compute @workgroup_size(WG)
-fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let index = linear_index(gid, groups);
-    let tiles = (params.tokens + 3u) / 4u;
-    if index >= params.rows / params.tokens * tiles { return; }
-    let first = (index % tiles) * 4u;
-    let head = index / tiles * params.tokens;
+fn main(
+    @builtin(local_invocation_index) lane: u32,
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    // A workgroup stays within one head, so that all its invocations load the same keys.
+    let group = linear_group(wid, groups);
+    let blocks = (params.tokens + 4u * WG - 1u) / (4u * WG);
+    let head = group / blocks * params.tokens;
+    let first = (group % blocks * WG + lane) * 4u;
+    if head >= params.rows || first >= params.tokens { return; }
     let rows = (head + first) * D;
     let count = min(params.tokens - first, 4u);
     let part = params.rows * D;

@@ -1,6 +1,7 @@
 // qkv_bar[b, part, channel(h, c), s] = (M_part[s]ᵀ part_bar[b, h, s])_c   for part = q, k, v
 //
-// The heads' cotangents back through the matrices into channels. One invocation per element of qkv.
+// The heads' cotangents back through the matrices into channels. One invocation per token and pair of
+// channels, which takes all heads and parts: the matrices are loaded once.
 
 struct Params {
     batch: u32,
@@ -22,40 +23,44 @@ struct Params {
 @group(0) @binding(6) var<storage, read> mat_v: array<Elem>;           // [tokens, dim / 2, 2, 2]
 @group(0) @binding(7) var<storage, read_write> qkv_bar: array<Elem>;   // [batch, rows, 3 C, inner]
 
-fn bar(part: u32, at: u32) -> f32 {
-    if part == 0u { return q_bar[at]; }
-    if part == 1u { return k_bar[at]; }
-    return v_bar[at];
+fn bar(part: u32, at: u32) -> vec2<f32> {
+    if part == 0u { return vec2<f32>(q_bar[at], q_bar[at + 1u]); }
+    if part == 1u { return vec2<f32>(k_bar[at], k_bar[at + 1u]); }
+    return vec2<f32>(v_bar[at], v_bar[at + 1u]);
 }
 
-fn matrix_entry(part: u32, at: u32) -> f32 {
-    if part == 0u { return f32(mat_q[at]); }
-    if part == 1u { return f32(mat_k[at]); }
-    return f32(mat_v[at]);
+fn matrix(part: u32, at: u32) -> vec4<f32> {
+    if part == 0u {
+        return vec4<f32>(f32(mat_q[at]), f32(mat_q[at + 1u]), f32(mat_q[at + 2u]), f32(mat_q[at + 3u]));
+    }
+    if part == 1u {
+        return vec4<f32>(f32(mat_k[at]), f32(mat_k[at + 1u]), f32(mat_k[at + 2u]), f32(mat_k[at + 3u]));
+    }
+    return vec4<f32>(f32(mat_v[at]), f32(mat_v[at + 1u]), f32(mat_v[at + 2u]), f32(mat_v[at + 3u]));
 }
 
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let index = linear_index(gid, groups);
+    let pairs = (params.dim + 1u) / 2u;
+    if index >= params.batch * pairs * params.tokens { return; }
+    let token = index % params.tokens;
+    let c = (index / params.tokens) % pairs * 2u;
+    let b = index / (params.tokens * pairs);
     let width = params.heads * params.dim;
-    if index >= params.batch * params.tokens * 3u * width { return; }
-    let place = index / params.inner;
-    let part = (place % (3u * width)) / width;
-    let channel = place % width;
-    let row = place / (3u * width);
-    let rows = params.tokens / params.inner;
-    let b = row / rows;
-    let token = (row % rows) * params.inner + index % params.inner;
-    let interleaved = params.interleaved == 1u;
-    let h = select(channel / params.dim, channel % params.heads, interleaved);
-    let c = select(channel % params.dim, channel / params.heads, interleaved);
+    let to = token_of(b, token, 3u * width);
 
-    let base = ((b * params.heads + h) * params.tokens + token) * params.padded;
-    var value = bar(part, base + c);
-    if ((params.given >> part) & 1u) == 1u {
-        let column = matrix_of(token, c) + c % 2u;
-        let pair = base + c - c % 2u;
-        value = matrix_entry(part, column) * bar(part, pair) + matrix_entry(part, column + 2u) * bar(part, pair + 1u);
+    for (var part = 0u; part < 3u; part++) {
+        let given = ((params.given >> part) & 1u) == 1u;
+        var m = vec4<f32>();
+        if given { m = matrix(part, matrix_of(token, c)); }
+        for (var h = 0u; h < params.heads; h++) {
+            var g = bar(part, ((b * params.heads + h) * params.tokens + token) * params.padded + c);
+            if given { g = m.xy * g.x + m.zw * g.y; }
+            let channel = part * width + channel_of(h, c);
+            let next = part * width + channel_of(h, c + 1u);
+            qkv_bar[to + channel * params.inner] = Elem(g.x);
+            if c + 1u < params.dim { qkv_bar[to + next * params.inner] = Elem(g.y); }
+        }
     }
-    qkv_bar[index] = Elem(value);
 }

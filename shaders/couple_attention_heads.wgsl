@@ -1,7 +1,8 @@
 // heads[part, b, h, s, c] = (M_part[s] x_part)_c   for part = q, k, v
 //
 // Splits the channels of qkv into heads, pads them with zeros and applies the 2 x 2 matrix of a token to each pair of
-// channels (2m, 2m + 1) of a head. One invocation per element of heads.
+// channels (2m, 2m + 1) of a head. One invocation per token and pair of channels, which takes all heads and parts: the
+// matrices are loaded once.
 
 struct Params {
     batch: u32,
@@ -21,35 +22,42 @@ struct Params {
 @group(0) @binding(4) var<storage, read> mat_v: array<Elem>;        // [tokens, dim / 2, 2, 2]
 @group(0) @binding(5) var<storage, read_write> heads: array<f32>;   // [3, batch, heads, tokens, padded]
 
-fn matrix_entry(part: u32, at: u32) -> f32 {
-    if part == 0u { return f32(mat_q[at]); }
-    if part == 1u { return f32(mat_k[at]); }
-    return f32(mat_v[at]);
+fn matrix(part: u32, at: u32) -> vec4<f32> {
+    if part == 0u {
+        return vec4<f32>(f32(mat_q[at]), f32(mat_q[at + 1u]), f32(mat_q[at + 2u]), f32(mat_q[at + 3u]));
+    }
+    if part == 1u {
+        return vec4<f32>(f32(mat_k[at]), f32(mat_k[at + 1u]), f32(mat_k[at + 2u]), f32(mat_k[at + 3u]));
+    }
+    return vec4<f32>(f32(mat_v[at]), f32(mat_v[at + 1u]), f32(mat_v[at + 2u]), f32(mat_v[at + 3u]));
 }
 
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let index = linear_index(gid, groups);
+    let pairs = params.padded / 2u;
+    if index >= params.batch * pairs * params.tokens { return; }
+    let token = index % params.tokens;
+    let c = (index / params.tokens) % pairs * 2u;
+    let b = index / (params.tokens * pairs);
+    let width = params.heads * params.dim;
+    let source = token_of(b, token, 3u * width);
     let each = params.batch * params.heads * params.tokens * params.padded;
-    if index >= 3u * each { return; }
-    let part = index / each;
-    let c = index % params.padded;
-    let token = (index / params.padded) % params.tokens;
-    let h = (index / (params.padded * params.tokens)) % params.heads;
-    let b = (index % each) / (params.padded * params.tokens * params.heads);
 
-    var value = 0.0;
-    if c < params.dim {
-        let width = params.heads * params.dim;
-        let own = f32(qkv[in_state(b, token, part * width + channel_of(h, c), 3u * width)]);
-        value = own;
-        if ((params.given >> part) & 1u) == 1u {
-            let other = f32(qkv[in_state(b, token, part * width + channel_of(h, c ^ 1u), 3u * width)]);
-            let row = matrix_of(token, c) + (c % 2u) * 2u;
-            let on_own = matrix_entry(part, row + c % 2u);
-            let on_other = matrix_entry(part, row + (c ^ 1u) % 2u);
-            value = on_own * own + on_other * other;
+    for (var part = 0u; part < 3u; part++) {
+        let given = ((params.given >> part) & 1u) == 1u && c < params.dim;
+        var m = vec4<f32>();
+        if given { m = matrix(part, matrix_of(token, c)); }
+        for (var h = 0u; h < params.heads; h++) {
+            let channel = part * width + channel_of(h, c);
+            let next = part * width + channel_of(h, c + 1u);
+            var x = vec2<f32>();
+            if c < params.dim { x.x = f32(qkv[source + channel * params.inner]); }
+            if c + 1u < params.dim { x.y = f32(qkv[source + next * params.inner]); }
+            if given { x = m.xw * x + m.yz * x.yx; }
+            let to = part * each + ((b * params.heads + h) * params.tokens + token) * params.padded + c;
+            heads[to] = x.x;
+            heads[to + 1u] = x.y;
         }
     }
-    heads[index] = value;
 }

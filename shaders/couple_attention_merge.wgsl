@@ -1,6 +1,7 @@
 // dst[b, channel(h, c), s] = (M_o[s] mixed[b, h, s])_c
 //
-// The output's matrices, and the heads back into channels. One invocation per element of dst.
+// The output's matrices, and the heads back into channels. One invocation per token and pair of channels, which takes all
+// heads.
 
 struct Params {
     batch: u32,
@@ -21,24 +22,24 @@ struct Params {
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let index = linear_index(gid, groups);
-    let width = params.heads * params.dim;
-    if index >= params.batch * params.tokens * width { return; }
-    let place = index / params.inner;
-    let channel = place % width;
-    let row = place / width;
-    let rows = params.tokens / params.inner;
-    let b = row / rows;
-    let token = (row % rows) * params.inner + index % params.inner;
-    let interleaved = params.interleaved == 1u;
-    let h = select(channel / params.dim, channel % params.heads, interleaved);
-    let c = select(channel % params.dim, channel / params.heads, interleaved);
+    let pairs = (params.dim + 1u) / 2u;
+    if index >= params.batch * pairs * params.tokens { return; }
+    let token = index % params.tokens;
+    let c = (index / params.tokens) % pairs * 2u;
+    let b = index / (params.tokens * pairs);
+    let to = token_of(b, token, params.heads * params.dim);
 
-    let base = ((b * params.heads + h) * params.tokens + token) * params.padded;
-    var value = mixed[base + c];
-    if (params.given & 8u) != 0u {
-        let first = matrix_of(token, c) + (c % 2u) * 2u;
-        let pair = base + c - c % 2u;
-        value = f32(mat_o[first]) * mixed[pair] + f32(mat_o[first + 1u]) * mixed[pair + 1u];
+    let given = (params.given & 8u) != 0u;
+    var m = vec4<f32>();
+    if given {
+        let at = matrix_of(token, c);
+        m = vec4<f32>(f32(mat_o[at]), f32(mat_o[at + 1u]), f32(mat_o[at + 2u]), f32(mat_o[at + 3u]));
     }
-    dst[index] = Elem(value);
+    for (var h = 0u; h < params.heads; h++) {
+        let source = ((b * params.heads + h) * params.tokens + token) * params.padded + c;
+        var o = vec2<f32>(mixed[source], mixed[source + 1u]);
+        if given { o = m.xz * o.x + m.yw * o.y; }
+        dst[to + channel_of(h, c) * params.inner] = Elem(o.x);
+        if c + 1u < params.dim { dst[to + channel_of(h, c + 1u) * params.inner] = Elem(o.y); }
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use kuramoto::model::{Parameters, Snapshot};
@@ -42,7 +43,9 @@ pub fn save(out: &Path, state: &Snapshot, run: &impl Serialize) -> Result<(), Bo
         part.write(new.join(format!("part-{at:03}.safetensors")))?;
     }
     let text = serde_json::json!({ "version": VERSION, "parts": parts.len(), "run": run });
-    fs::write(new.join("run.json"), serde_json::to_string_pretty(&text)? + "\n")?;
+    let mut file = fs::File::create(new.join("run.json"))?;
+    file.write_all((serde_json::to_string_pretty(&text)? + "\n").as_bytes())?;
+    file.sync_all()?;
     if now.exists() {
         remove(&old)?;
         fs::rename(&now, &old)?;

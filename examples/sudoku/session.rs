@@ -29,7 +29,11 @@ struct Record {
     changes: Vec<Change>,
     step: u32,
     boards: u64,
+    /// Of all commands.
     seconds: f64,
+    /// Of these, on training alone: without tests and checkpoints.
+    #[serde(default)]
+    busy: f64,
     /// Bytes of the log.
     log: u64,
 }
@@ -51,8 +55,10 @@ pub struct Session {
     unread: u32,
     bar: ProgressBar,
     started: Instant,
-    /// Steps and seconds of the commands before this one.
-    before: (u32, f64),
+    /// Seconds of the commands before this one.
+    before: f64,
+    /// When the steps that are unread began.
+    mark: Instant,
 }
 
 /// A step that is recorded and not yet submitted.
@@ -89,7 +95,7 @@ impl Session {
             }
             (false, _) => {
                 let settings = Settings::new(&args.flags)?;
-                (Record { settings, changes: vec![], step: 0, boards: 0, seconds: 0.0, log: 0 }, None)
+                (Record { settings, changes: vec![], step: 0, boards: 0, seconds: 0.0, busy: 0.0, log: 0 }, None)
             }
         };
         let settings = &record.settings;
@@ -100,8 +106,8 @@ impl Session {
         println!("{}; {} parameters to learn", context.info().name, initial.learned());
 
         let side = settings.network.side;
-        let train = boards_in(&args.places.data, side, Split::Train, settings.boards, settings.seed)?;
-        let test = boards_in(&args.places.data, side, Split::Test, args.test_boards, settings.seed)?;
+        let of = |split, count| boards_in(&args.places.data, side, split, count, settings.seed);
+        let (train, test) = (of(Split::Train, settings.boards)?, of(Split::Test, args.test_boards)?);
         let order = Order::new(settings.seed, train.len(), settings.relabel);
 
         let mut tape = Tape::new(&context);
@@ -118,7 +124,7 @@ impl Session {
             }
         };
         let bar = bar(settings.steps)?;
-        let before = (record.step, record.seconds);
+        let before = record.seconds;
         bar.set_position(u64::from(record.step));
         let started = Instant::now();
         Ok(Session {
@@ -137,6 +143,7 @@ impl Session {
             bar,
             started,
             before,
+            mark: started,
         })
     }
 
@@ -157,7 +164,12 @@ impl Session {
 
     /// Seconds of all commands.
     pub fn seconds(&self) -> f64 {
-        self.before.1 + self.started.elapsed().as_secs_f64()
+        self.before + self.started.elapsed().as_secs_f64()
+    }
+
+    /// Boards a second while training, without tests and checkpoints.
+    pub fn pace(&self) -> f64 {
+        self.boards() as f64 / self.record.busy.max(1e-9)
     }
 
     pub fn settings(&self) -> &Settings {
@@ -217,6 +229,9 @@ impl Session {
         let loss = batch.tape.read(batch.sum)?[0] / f64::from(self.unread);
         let mut tally = Tally::default();
         tally.add_logits(&batch.boards, &batch.tape.read(batch.logits)?);
+        let seconds = self.mark.elapsed().as_secs_f64();
+        self.record.busy += seconds;
+        let pace = f64::from(self.unread) * batch.boards.len() as f64 / seconds;
         self.sum = batch.tape.upload(&[0.0f32], &[1], DType::F32)?;
         self.unread = 0;
         drop(batch);
@@ -229,15 +244,14 @@ impl Session {
         let row =
             Row { step: self.steps(), boards: self.boards(), seconds: self.seconds(), loss, digits, solved, tested };
         self.log.add(row)?;
-        self.say(&row);
+        self.say(&row, pace);
+        self.mark = Instant::now();
         Ok(tested)
     }
 
-    fn say(&self, row: &Row) {
-        let steps = row.step - self.before.0;
-        let speed = f64::from(steps) * self.record.settings.batch as f64 / self.started.elapsed().as_secs_f64();
+    fn say(&self, row: &Row, pace: f64) {
         let (digits, solved) = (100.0 * row.digits, 100.0 * row.solved);
-        let line = format!("loss {:.4}, cells {digits:.1} %, boards {solved:.1} %, {speed:.1} boards/s", row.loss);
+        let line = format!("loss {:.4}, cells {digits:.1} %, boards {solved:.1} %, {pace:.1} boards/s", row.loss);
         self.bar.set_position(u64::from(row.step));
         let tested = row.tested.map(|[digits, solved]| {
             format!("; held out: cells {:.2} %, boards {:.2} %", 100.0 * digits, 100.0 * solved)
@@ -266,7 +280,9 @@ impl Session {
         self.record.log = self.log.len;
         checkpoint::save(&self.out, &snapshot, &self.record)?;
         self.export(&snapshot, &self.out.join("weights.safetensors"))?;
-        self.log.plot(&self.out.join("log.png"))
+        self.log.plot(&self.out.join("log.png"))?;
+        self.mark = Instant::now();
+        Ok(())
     }
 
     fn export(&self, snapshot: &Snapshot, path: &Path) -> Result<(), Box<dyn Error>> {

@@ -106,7 +106,7 @@ pub fn train(args: &Args) -> Result<Outcome, Box<dyn Error>> {
     println!("held out: {digits_percent:.2} % of blank cells, {boards_percent:.2} % of boards");
     match steps < last {
         true => println!("stopped after {steps} of {last} steps; --resume goes on"),
-        false => println!("{last} steps in {seconds:.1} s"),
+        false => println!("{last} steps in {seconds:.1} s, {:.1} boards/s while training", session.pace()),
     }
     println!("log, plot, weights and checkpoint: {}", args.places.out.display());
     if let Some(path) = &args.places.json {
@@ -118,7 +118,7 @@ pub fn train(args: &Args) -> Result<Outcome, Box<dyn Error>> {
             "steps": steps,
             "boards_seen": session.boards(),
             "seconds": seconds,
-            "boards_per_second": session.boards() as f64 / seconds.max(1e-9),
+            "boards_per_second": session.pace(),
             "digit_accuracy": digits,
             "board_accuracy": boards,
         });

@@ -1,9 +1,10 @@
 // Where the channels of attention heads lie. Heads are [batch, heads, tokens, padded] in f32, `padded` channels of which
 // the first `dim` count and the rest are zero; states are [batch, rows, channels, inner], token = row * inner + inner_index.
 
-fn in_state(b: u32, token: u32, channel: u32, channels: u32) -> u32 {
+// Channel 0 of a token in a state; channel c lies c * inner further.
+fn token_of(b: u32, token: u32, channels: u32) -> u32 {
     let row = b * (params.tokens / params.inner) + token / params.inner;
-    return (row * channels + channel) * params.inner + token % params.inner;
+    return row * channels * params.inner + token % params.inner;
 }
 
 // Channel of the state that is channel c of head h.

@@ -52,7 +52,7 @@ impl Snapshot {
     pub fn parameters(&self, averaged: bool, into: &mut Parameters) -> Result<()> {
         let placed = |role: &Role| matches!(role, Role::Learned | Role::Statistic | Role::Frozen);
         let parameters: Vec<_> =
-            into.iter().filter(|p| placed(&p.role)).map(|p| (p.name.clone(), &p.role == &Role::Frozen)).collect();
+            into.iter().filter(|p| placed(&p.role)).map(|p| (p.name.clone(), p.role == Role::Frozen)).collect();
         for (name, frozen) in parameters {
             // What never changes has no average.
             let prefix = if averaged && !frozen { AVERAGE } else { NOW };

@@ -192,7 +192,7 @@ impl Op for CoupleAttention {
         let dst = commands.empty(&self.dst_shape(), dtype)?;
         let mat_o = self.split(inputs)[3].unwrap_or(inputs[0]);
         let binds = [read(&mixed), read(mat_o), write(&dst)];
-        let work = Work::invocations(dst.len()).flops(3 * dst.len());
+        let work = self.pairs(self.at.dim, 1).flops(3 * dst.len());
         commands.dispatch(&MERGE, dtype, &[], &self.params_heads(), &binds, work)?;
         Ok(vec![dst])
     }
@@ -239,7 +239,7 @@ impl Op for CoupleAttention {
             let [q, k, v, _] = matrices.map(|m| m.unwrap_or(inputs[0]));
             let [q_bar, k_bar, v_bar] = &bars;
             let binds = [read(q_bar), read(k_bar), read(v_bar), read(q), read(k), read(v), write(&qkv_bar)];
-            let work = Work::invocations(qkv_bar.len()).flops(3 * qkv_bar.len());
+            let work = self.pairs(self.at.dim, 3).flops(3 * qkv_bar.len());
             commands.dispatch(&BACKWARD_QKV, dtype, &[], &self.params_heads(), &binds, work)?;
             all[0] = Some(qkv_bar);
         }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::error::Result;
 use crate::gpu::{Commands, Tensor, Work, read, write};
-use crate::kernel::{DType, Kernel};
+use crate::kernel::{DType, Kernel, WORKGROUP};
 
 impl CoupleAttention {
     pub(super) fn params_heads(&self) -> ParamsHeads {
@@ -42,15 +42,25 @@ impl CoupleAttention {
     /// `dots` of them products that go on beyond the block.
     pub(super) fn work(&self, sums: usize, dots: usize) -> Work {
         let (block, padded, tokens) = (self.block(), self.padded(), self.at.tokens);
-        let (invocations, passes) = match self.variant {
-            Variant::Plain => (self.rows() * (padded / block), 2),
-            Variant::Four => (self.at.batch * self.at.heads * tokens.div_ceil(4), 8),
+        let (work, passes) = match self.variant {
+            Variant::Plain => (Work::invocations(self.rows() * (padded / block)), 2),
+            // A workgroup stays within one head.
+            Variant::Four => {
+                let blocks = tokens.div_ceil(4 * WORKGROUP as usize);
+                (Work::workgroups(self.at.batch * self.at.heads * blocks), 8)
+            }
         };
         let beyond = if padded > block { dots * padded / 4 } else { 0 };
         // Loading and storing take two passes for each row.
         let rounds = tokens * (1 + sums * block / 4 + beyond) + passes * (1 + block / 4);
         let flops = 2 * self.rows() * tokens * (sums * self.at.dim + 4);
-        Work::invocations(invocations).rounds(rounds).flops(flops)
+        work.rounds(rounds).flops(flops)
+    }
+
+    /// Work of a kernel with an invocation per token and pair of channels of a head, which takes all heads of `parts`.
+    pub(super) fn pairs(&self, channels: usize, parts: usize) -> Work {
+        let invocations = self.at.batch * self.at.tokens * channels.div_ceil(2);
+        Work::invocations(invocations).rounds(parts * (1 + self.at.heads))
     }
 
     /// The kernel of this variant.
@@ -67,7 +77,7 @@ impl CoupleAttention {
         let [q, k, v, _] = self.split(inputs).map(|m| m.unwrap_or(inputs[0]));
         let heads = commands.empty(&[3, self.at.batch, self.at.heads, self.at.tokens, self.padded()], DType::F32)?;
         let binds = [read(inputs[0]), read(q), read(k), read(v), write(&heads)];
-        let work = Work::invocations(heads.len()).flops(3 * heads.len());
+        let work = self.pairs(self.padded(), 3).flops(3 * heads.len());
         commands.dispatch(&HEADS, dtype, &[], &self.params_heads(), &binds, work)?;
         let (mixed, stats) = (self.empty_rows(commands, self.padded())?, self.empty_rows(commands, 2)?);
         let binds = [read(&heads), write(&mixed), write(&stats)];
@@ -135,7 +145,7 @@ impl CoupleAttention {
             ParamsMatrix { batch, tokens, inner, heads, dim, padded, interleaved, channels, offset, state_left };
         let binds = [read(in_heads), read(state), write(&mat_bar)];
         let terms = self.at.batch * (self.at.heads + 1);
-        let work = Work::invocations(mat_bar.len()).rounds(terms).flops(2 * mat_bar.len() * terms);
+        let work = Work::invocations(mat_bar.len() / 4).rounds(terms).flops(2 * mat_bar.len() * terms);
         commands.dispatch(&BACKWARD_MAT, dtype, &[], &params, &binds, work)?;
         Ok(mat_bar)
     }
