@@ -169,11 +169,11 @@ impl Grid {
             }
         }
         let mut best = (most, None);
-        for kind in 0..3 {
-            for unit in 0..self.side {
+        for (kind, units) in places.iter().enumerate() {
+            for (unit, counts) in units.iter().enumerate().take(self.side) {
                 for digit in 1..=self.side as u32 {
                     let missing = self.used[kind][unit] & (1 << (digit - 1)) == 0;
-                    let count = usize::from(places[kind][unit][digit as usize - 1]);
+                    let count = usize::from(counts[digit as usize - 1]);
                     if missing && count < best.0 {
                         best = (count, Some((kind, unit, digit)));
                     }
