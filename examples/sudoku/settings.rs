@@ -149,13 +149,13 @@ impl Settings {
             Preset::Small => Settings { network: network(9, 128, 8), relabel: true, ..paper },
             Preset::Tiny => Settings {
                 network: network(4, 32, 8),
-                t: 8,
+                t: 10,
                 batch: 16,
                 rate: 1.5e-2,
                 ema: 0.9,
                 ema_start: 20,
                 ema_every: 5,
-                steps: 450,
+                steps: 400,
                 boards: 2000,
                 relabel: true,
                 ..paper
