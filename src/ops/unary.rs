@@ -35,6 +35,7 @@ pub(super) trait Map: Send + Sync + 'static {
     /// The stem.
     const NAME: &'static str;
     /// `dst = f(x)`.
+    #[cfg_attr(not(feature = "gpu"), allow(dead_code))]
     const KERNEL: &'static Kernel;
     /// `x_bar = f'(x) dst_bar`.
     #[cfg_attr(not(feature = "gpu"), allow(dead_code))]
