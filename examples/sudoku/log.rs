@@ -136,6 +136,7 @@ fn panel(area: &Area, name: &str, last: f64, most: f64, curves: &[Curve]) -> Res
     let size = |points: u32| (FONT, points * FINE);
     let mut chart = ChartBuilder::on(area)
         .margin(12 * FINE)
+        .margin_right(24 * FINE)
         .x_label_area_size(36 * FINE)
         .y_label_area_size(56 * FINE)
         .build_cartesian_2d(0.0..last, 0.0..most)?;
@@ -145,6 +146,7 @@ fn panel(area: &Area, name: &str, last: f64, most: f64, curves: &[Curve]) -> Res
         .bold_line_style(RGBColor(225, 225, 225))
         .label_style(size(13))
         .axis_desc_style(size(14))
+        .x_label_formatter(&|step| format!("{step:.0}"))
         .x_desc("step")
         .y_desc(name)
         .draw()?;

@@ -1,5 +1,8 @@
 //! Exhaustive search over the grids that the rules allow: candidates are sets of bits; the most constrained cell, or digit
 //! of a row, column or box, is tried first.
+//!
+//! Written here because the generators among published crates take no seed, or no number of givens, or come under
+//! licences that this repository cannot include.
 
 use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
