@@ -13,11 +13,11 @@ use super::solving::Solver;
 /// Which device.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct Machine {
-    /// Use the adapter whose name contains this
+    /// Use the adapter whose name contains this; `none` does without one
     #[arg(long, value_name = "NAME", env = "KURAMOTO_ADAPTER")]
     pub adapter: Option<String>,
-    /// Use no adapter: compute with the f64 references, on the host
-    #[arg(long, conflicts_with = "adapter")]
+    /// The same as --adapter none: compute with the f64 references, on the host
+    #[arg(long)]
     pub reference: bool,
 }
 
@@ -51,7 +51,8 @@ impl Machine {
     /// As [`Machine::context`] but for the lack of adapters.
     pub fn tape(&self) -> Result<(Tape, String), Box<dyn Error>> {
         let reference = "the f64 reference, on the host";
-        if self.reference {
+        let none = self.adapter.as_deref().is_some_and(|name| name.eq_ignore_ascii_case("none"));
+        if self.reference || none {
             return Ok((Tape::reference(), reference.into()));
         }
         if self.adapter.is_none() && Context::adapters().is_empty() {

@@ -57,6 +57,9 @@ pub struct Args {
     /// Show one part alone
     #[arg(long, value_enum)]
     only: Option<Part>,
+    /// Weights of the Sudoku network, as `sudoku train` writes them [default: those of examples/weights]
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
     /// Where the pictures go
     #[arg(long, value_name = "DIR", default_value = "out/demo")]
     out: PathBuf,
@@ -131,7 +134,7 @@ pub fn run(args: &Args) -> Result {
         say!("Pictures in {}: {}", args.out.display(), files.join(", "));
     }
     if args.only != Some(Part::Silhouette) {
-        sudoku::run(context)?;
+        sudoku::run(context, args.weights.as_deref())?;
     }
     Ok(())
 }

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use kuramoto::model::akorn::{Sudoku, SudokuConfig};
+
 /// A folder of its own for a test, gone when the test ends.
 struct Scratch(PathBuf);
 
@@ -122,7 +124,7 @@ fn the_demo_runs_without_a_device_and_repeats_bit_for_bit() {
     let run = |out: &str| {
         let folder = scratch.0.join(out);
         let out = folder.display().to_string();
-        let flags = ["--size", "16", "--steps", "12", "--image", &image, "--out", &out];
+        let flags = ["--only", "silhouette", "--size", "16", "--steps", "12", "--image", &image, "--out", &out];
         let output = xtask(&[&["demo"][..], &flags].concat());
         assert!(output.status.success(), "{}", stderr(&output));
         let said = String::from_utf8(output.stdout).unwrap();
@@ -146,9 +148,34 @@ fn the_demo_runs_without_a_device_and_repeats_bit_for_bit() {
 #[test]
 fn a_demo_of_no_steps_shows_the_first_state() {
     let scratch = Scratch::new("still");
-    let output = xtask(&["demo", "--size", "16", "--steps", "0", "--out", &scratch.text()]);
+    let flags = ["--only", "silhouette", "--size", "16", "--steps", "0"];
+    let output = xtask(&[&["demo", "--out", &scratch.text()][..], &flags].concat());
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(scratch.0.join("silhouette.gif").exists());
+}
+
+#[test]
+fn the_demo_solves_puzzles_without_a_device() {
+    let scratch = Scratch::new("puzzles");
+    let config = SudokuConfig { side: 4, channels: 8, heads: 2, ..SudokuConfig::default() };
+    let mut weights = Sudoku::new(config).unwrap().parameters(1).unwrap().save().unwrap();
+    let options = r#"{"model":"akorn","side":4,"channels":8,"n":4,"heads":2,"layers":1,"frequency":0.5}"#;
+    weights.metadata.insert("kuramoto.sudoku.options".into(), options.into());
+    let path = scratch.file("weights.safetensors", &weights.to_bytes().unwrap());
+    let output = xtask(&["demo", "--only", "sudoku", "--weights", &path]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let said = String::from_utf8(output.stdout).unwrap();
+    // Nobody has trained it, so it may solve any number; each of the four puzzles has an answer of 16 digits.
+    let is_answer = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        words.len() == 4 && words[1] == "givens," && words[3].len() == 16
+    };
+    assert_eq!(said.lines().filter(|line| is_answer(line)).count(), 4, "{said}");
+    assert!(said.contains("of 4 puzzles solved") && said.contains("8 draws obey the rules"), "{said}");
+    assert!(said.contains("left out") && !said.contains('\u{1b}'), "{said}");
+
+    let none = scratch.0.join("none").display().to_string();
+    refused(&["demo", "--only", "sudoku", "--weights", &none], "cannot be read");
 }
 
 #[test]

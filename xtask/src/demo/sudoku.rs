@@ -1,6 +1,7 @@
 //! The second part of the demo: puzzles that the shipped network solves, and one that it owes to the vote.
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::time::Instant;
 
 use kuramoto::model::vote::{Ballot, Statistic};
@@ -26,10 +27,14 @@ const SEARCHED: usize = 400;
 const AT_ONCE: usize = 8;
 
 /// Runs this part.
-pub(super) fn run(context: Option<&Context>) -> Result {
-    let path = root::root().join("examples/weights/sudoku.safetensors");
+pub(super) fn run(context: Option<&Context>, weights: Option<&Path>) -> Result {
+    let path = weights.map_or_else(|| root::root().join("examples/weights/sudoku.safetensors"), Path::to_owned);
     let cannot = |why: &dyn std::fmt::Display| Failure::check(format!("Sudoku: {why}"));
-    let (network, options, parameters) = checkpoint::load(&path).map_err(|why| cannot(&why))?;
+    let loaded = checkpoint::load(&path).map_err(|why| match weights {
+        Some(_) => Failure::usage(why),
+        None => cannot(&why),
+    });
+    let (network, options, parameters) = loaded?;
     let mut tape = context.map_or_else(Tape::reference, Tape::new);
     let placed = parameters.place(&mut tape)?;
     let mut solver = Solver { network, tape, placed };
