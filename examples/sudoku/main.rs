@@ -107,10 +107,11 @@ fn quick(out: PathBuf) -> Result<(), Failure> {
         "solve --sample id --steps 8",
         "profile --preset tiny --out {out}/profile",
     ] {
-        println!("\n$ sudoku {line}");
         let weights = if line.starts_with("profile") { "" } else { " --weights {out}" };
         let line = format!("sudoku {line}{weights} --data {{out}}/boards");
         let words = line.split(' ').map(|word| word.replace("{out}", &out.display().to_string()));
+        let words: Vec<String> = words.collect();
+        println!("\n$ {}", words.join(" "));
         // Whether the sample is solved is a matter of training, which has been judged.
         run(Args::try_parse_from(words)?)?;
     }
