@@ -59,10 +59,10 @@ fn rms(values: impl Iterator<Item = f64>) -> f64 {
 /// Steps: those of training.
 const STEPS: usize = 16;
 
-/// RMS of the error over that of the logits: the golden files' rule. 4e-7 is what a software driver leaves.
+/// RMS of the error over that of the logits: the golden files' rule. 1.1e-6 is what a software driver leaves.
 const ALLOWED: f64 = 2e-5;
 
-/// What one logit may be off, over the RMS of all: 2e-6 was measured, after 16 steps of trained and untrained networks.
+/// What one logit may be off, over the RMS of all: 1.1e-5 was measured, after 16 steps of trained and untrained networks.
 const WORST: f64 = 1e-4;
 
 /// A network agrees with its reference if all logits are within the bounds. Then no cell whose largest logit leads by
@@ -120,7 +120,6 @@ fn networks_without_training_agree_with_the_reference() -> std::result::Result<(
 }
 
 #[test]
-#[ignore = "no weights are in the repository yet"]
 fn the_shipped_weights_agree_with_the_reference() -> std::result::Result<(), Box<dyn Error>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/weights");
     for name in ["sudoku.safetensors", "sudoku4.safetensors"] {
