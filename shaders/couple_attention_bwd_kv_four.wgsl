@@ -27,11 +27,9 @@ fn main(
     @builtin(workgroup_id) wid: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
-    // A workgroup stays within one head, so that all its invocations load the same keys.
-    let group = linear_group(wid, groups);
-    let blocks = (params.tokens + 4u * WG - 1u) / (4u * WG);
-    let head = group / blocks * params.tokens;
-    let first = (group % blocks * WG + lane) * 4u;
+    let place = place_of(linear_group(wid, groups), lane);
+    let head = place.head;
+    let first = place.first;
     if head >= params.rows || first >= params.tokens { return; }
     let rows = (head + first) * D;
     let count = min(params.tokens - first, 4u);

@@ -22,16 +22,6 @@ struct Params {
 @group(0) @binding(4) var<storage, read> mat_v: array<Elem>;        // [tokens, dim / 2, 2, 2]
 @group(0) @binding(5) var<storage, read_write> heads: array<f32>;   // [3, batch, heads, tokens, padded]
 
-fn matrix(part: u32, at: u32) -> vec4<f32> {
-    if part == 0u {
-        return vec4<f32>(f32(mat_q[at]), f32(mat_q[at + 1u]), f32(mat_q[at + 2u]), f32(mat_q[at + 3u]));
-    }
-    if part == 1u {
-        return vec4<f32>(f32(mat_k[at]), f32(mat_k[at + 1u]), f32(mat_k[at + 2u]), f32(mat_k[at + 3u]));
-    }
-    return vec4<f32>(f32(mat_v[at]), f32(mat_v[at + 1u]), f32(mat_v[at + 2u]), f32(mat_v[at + 3u]));
-}
-
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let index = linear_index(gid, groups);

@@ -6,43 +6,20 @@
 mod board;
 #[path = "../examples/sudoku/data.rs"]
 mod data;
+#[path = "common/folder.rs"]
+mod folder;
 #[path = "../examples/sudoku/order.rs"]
 mod order;
 #[path = "../examples/sudoku/solver.rs"]
 mod solver;
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
 
 use board::Board;
 use data::{Split, boards_in};
+use folder::Folder;
 use order::Order;
 use solver::Grid;
-
-/// A folder of this test's own, empty.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let folder = std::env::temp_dir().join(format!("kuramoto-sudoku-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&folder);
-        std::fs::create_dir_all(&folder).unwrap();
-        Folder(folder)
-    }
-}
-
-impl std::ops::Deref for Folder {
-    type Target = Path;
-    fn deref(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// Solutions by plain trial and error, cell by cell, knowing the rules and nothing else.
 fn trial(cells: &mut Vec<u32>, side: usize, from: usize, limit: usize) -> usize {
@@ -142,7 +119,7 @@ fn text_is_read_with_precise_complaints() {
 
 #[test]
 fn every_board_has_one_solution_and_no_test_solution_is_trained_on_under_other_names() {
-    let folder = Folder::new("splits");
+    let folder = Folder::new("sudoku-splits");
     for (side, count) in [(9, 300), (4, 300)] {
         let mut kinds: Vec<HashSet<Vec<u32>>> = vec![];
         for split in [Split::Train, Split::Test, Split::Hard] {
@@ -168,7 +145,7 @@ fn every_board_has_one_solution_and_no_test_solution_is_trained_on_under_other_n
 
 #[test]
 fn sets_are_prefixes_of_each_other_and_survive_their_file() {
-    let folder = Folder::new("prefix");
+    let folder = Folder::new("sudoku-prefix");
     let few = boards_in(&folder, 9, Split::Hard, 5, 3).unwrap();
     let many = boards_in(&folder, 9, Split::Hard, 12, 3).unwrap();
     assert_eq!(many[..5], few[..]);
@@ -200,7 +177,7 @@ fn sets_are_prefixes_of_each_other_and_survive_their_file() {
 
 #[test]
 fn an_order_is_one_of_all_boards_and_knows_the_past() {
-    let folder = Folder::new("order");
+    let folder = Folder::new("sudoku-order");
     let boards = boards_in(&folder, 4, Split::Train, 40, 1).unwrap();
     let all = |relabel: bool, cuts: &[usize]| {
         let (mut seen, mut list) = (0, vec![]);

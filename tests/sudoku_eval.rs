@@ -4,6 +4,8 @@
 
 #[path = "../examples/sudoku/board.rs"]
 mod board;
+#[path = "../examples/sudoku/canvas.rs"]
+mod canvas;
 #[path = "../examples/sudoku/checkpoint.rs"]
 mod checkpoint;
 #[path = "../examples/sudoku/curve.rs"]
@@ -40,5 +42,7 @@ mod solver;
 mod solving;
 #[path = "../examples/sudoku/statistics.rs"]
 mod statistics;
+#[path = "../examples/sudoku/step.rs"]
+mod step;
 #[path = "../examples/sudoku/tally.rs"]
 mod tally;

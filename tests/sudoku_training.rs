@@ -4,10 +4,14 @@
 
 #[path = "../examples/sudoku/board.rs"]
 mod board;
+#[path = "../examples/sudoku/canvas.rs"]
+mod canvas;
 #[path = "../examples/sudoku/checkpoint.rs"]
 mod checkpoint;
 #[path = "../examples/sudoku/data.rs"]
 mod data;
+#[path = "common/folder.rs"]
+mod folder;
 #[path = "../examples/sudoku/log.rs"]
 mod log;
 #[path = "../examples/sudoku/network.rs"]
@@ -20,6 +24,8 @@ mod session;
 mod settings;
 #[path = "../examples/sudoku/solver.rs"]
 mod solver;
+#[path = "../examples/sudoku/step.rs"]
+mod step;
 #[path = "../examples/sudoku/tally.rs"]
 mod tally;
 #[path = "../examples/sudoku/train.rs"]
@@ -28,6 +34,7 @@ mod train;
 use std::path::{Path, PathBuf};
 
 use board::Board;
+use folder::Folder;
 use kuramoto::model::{Snapshot, Trainer, TrainerOptions};
 use kuramoto::{AdamOptions, Tape};
 use log::{Log, Row};
@@ -35,31 +42,6 @@ use network::{Model, Network, Options};
 use settings::{Flags, Places, Preset, Settings};
 use tally::Tally;
 use train::Args;
-
-/// A folder of this test's own, empty, removed in the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let folder = std::env::temp_dir().join(format!("kuramoto-sudoku-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&folder);
-        std::fs::create_dir_all(&folder).unwrap();
-        Folder(folder)
-    }
-}
-
-impl std::ops::Deref for Folder {
-    type Target = Path;
-    fn deref(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 fn flags() -> Flags {
     Flags { preset: Some(Preset::Tiny), channels: Some(8), n: Some(4), heads: Some(2), t: Some(2), ..Flags::default() }
@@ -87,7 +69,7 @@ fn parts(out: &Path) -> Vec<u8> {
 
 #[test]
 fn a_run_that_stops_and_goes_on_keeps_what_one_without_a_stop_keeps() {
-    let folder = Folder::new("resume");
+    let folder = Folder::new("sudoku-resume");
     for model in [Model::Akorn, Model::Itrsa] {
         let of = |count: u32| Flags { model: Some(model), ..steps(count) };
         let through = args(&folder, "through", of(7));
@@ -118,7 +100,7 @@ fn a_run_that_stops_and_goes_on_keeps_what_one_without_a_stop_keeps() {
 
 #[test]
 fn a_run_is_neither_overwritten_nor_invented_nor_bent() {
-    let folder = Folder::new("refuse");
+    let folder = Folder::new("sudoku-refuse");
     let first = args(&folder, "run", steps(2));
     let refused = |args: &Args, words: &[&str]| {
         let why = train::train(args).map(|_| ()).unwrap_err().to_string();
@@ -159,7 +141,7 @@ fn a_run_is_neither_overwritten_nor_invented_nor_bent() {
 
 #[test]
 fn the_time_ends_a_run_that_can_go_on() {
-    let folder = Folder::new("time");
+    let folder = Folder::new("sudoku-time");
     let first = args(&folder, "run", steps(5));
     train::train(&Args { max_seconds: Some(0.0), ..first.clone() }).unwrap();
     let out = &first.places.out;
@@ -187,7 +169,7 @@ fn the_time_ends_a_run_that_can_go_on() {
 
 #[test]
 fn a_checkpoint_larger_than_a_part_comes_in_several() {
-    let folder = Folder::new("parts");
+    let folder = Folder::new("sudoku-parts");
     // Its table of 40 MiB has to be cut between rows.
     let mut builder = kuramoto::model::Builder::new(1);
     let learned = kuramoto::model::Role::Learned;
@@ -256,7 +238,7 @@ fn answers_are_counted_by_their_blanks() {
 
 #[test]
 fn the_log_is_read_back() {
-    let folder = Folder::new("log");
+    let folder = Folder::new("sudoku-log");
     let path = folder.join("log.csv");
     let mut log = Log::new(path.clone()).unwrap();
     let row =

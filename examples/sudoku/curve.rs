@@ -10,11 +10,10 @@ use serde::Serialize;
 use super::data::{self, Split};
 use super::draws::{Ask, Draws};
 use super::eval::{Poll, sorted};
-use super::judging::{Judged, Row, Set, rows};
+use super::judging::{Judged, Row, Set};
 use super::machine::{Machine, shipped, weights};
 use super::network::{Model, Network, Options};
 use super::plots::{Axis, Curve, Histogram, Point, Scale, curves, histograms};
-use super::progress::Progress;
 use super::settings::at_least_one;
 use super::solving::Solver;
 use super::statistics::{Share, smaller};
@@ -121,12 +120,7 @@ pub fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let measure = |solver: &mut Solver, set: &Set, votes: &[usize], name: &str| {
         let draws = votes.last().copied().unwrap_or(1);
         let ask = Ask { stops: sorted(args.t_eval.clone()), draws, batch: args.batch, seed: args.seed };
-        let mut progress = Progress::new(&format!("{name}, {}", set.name));
-        let (network, tape, placed) = (&solver.network, &mut solver.tape, &solver.placed);
-        let draws = Draws::measure(network, tape, placed, &set.boards, &ask, |done, of| progress.at(done, of))?;
-        drop(progress);
-        let rows = rows(&draws, votes, args.poll.ballot(), args.seed);
-        let judged = Judged { set: set.name.clone(), givens: set.rungs(), boards: set.boards.len(), rows };
+        let (judged, draws) = set.judge(solver, &ask, votes, args.poll.ballot(), &format!("{name}, {}", set.name))?;
         print!("\n{name}, {judged}");
         Ok::<_, Box<dyn Error>>((judged, draws))
     };

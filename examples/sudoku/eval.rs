@@ -8,12 +8,11 @@ use kuramoto::model::vote::{Ballot, Statistic};
 use serde::Serialize;
 
 use super::data::{self, Split};
-use super::draws::{Ask, Draws};
-use super::judging::{Judged, Set, ranges, rows};
+use super::draws::Ask;
+use super::judging::{Judged, Set, ranges};
 use super::ladder;
 use super::machine::{Machine, shipped};
 use super::network::{Network, Options};
-use super::progress::Progress;
 use super::settings::at_least_one;
 
 /// Judges a network on boards that training never saw, in and out of the distribution it was trained on
@@ -212,12 +211,7 @@ pub fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let ask = Ask { stops: sorted(args.t_eval.clone()), draws, batch: args.batch, seed: args.which.seed };
     let mut judged = vec![];
     for set in &sets {
-        let mut progress = Progress::new(&set.name);
-        let (network, tape, placed) = (&solver.network, &mut solver.tape, &solver.placed);
-        let draws = Draws::measure(network, tape, placed, &set.boards, &ask, |done, of| progress.at(done, of))?;
-        drop(progress);
-        let rows = rows(&draws, &votes, args.poll.ballot(), args.which.seed);
-        let one = Judged { set: set.name.clone(), givens: set.rungs(), boards: set.boards.len(), rows };
+        let (one, _) = set.judge(&mut solver, &ask, &votes, args.poll.ballot(), &set.name)?;
         print!("\n{one}");
         judged.push(one);
     }

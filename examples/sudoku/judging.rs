@@ -1,10 +1,13 @@
 //! Accuracies of sets of boards, by steps and by draws, with what a vote gains.
 
+use kuramoto::Result;
 use kuramoto::model::vote::Ballot;
 use serde::Serialize;
 
 use super::board::Board;
-use super::draws::Draws;
+use super::draws::{Ask, Draws};
+use super::progress::Progress;
+use super::solving::Solver;
 use super::statistics::{Gain, Share, clustered, gain, wilson};
 
 /// Boards that are judged together.
@@ -18,6 +21,27 @@ impl Set {
     /// The rungs that it has: how many givens boards have, as ranges.
     pub fn rungs(&self) -> String {
         ranges(self.boards.iter().map(Board::givens).collect())
+    }
+
+    /// Draws answers for all boards and judges the votes among them. `name` tells who waits what is under way.
+    ///
+    /// # Errors
+    /// Whatever the network returns.
+    pub fn judge(
+        &self,
+        solver: &mut Solver,
+        ask: &Ask,
+        votes: &[usize],
+        ballot: Ballot,
+        name: &str,
+    ) -> Result<(Judged, Draws)> {
+        let mut progress = Progress::new(name);
+        let Solver { network, tape, placed } = solver;
+        let draws = Draws::measure(network, tape, placed, &self.boards, ask, |done, of| progress.at(done, of))?;
+        drop(progress);
+        let rows = rows(&draws, votes, ballot, ask.seed);
+        let judged = Judged { set: self.name.clone(), givens: self.rungs(), boards: self.boards.len(), rows };
+        Ok((judged, draws))
     }
 }
 

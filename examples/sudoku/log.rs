@@ -5,9 +5,9 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use image::{RgbImage, imageops};
 use plotters::prelude::*;
-use plotters::style::{FontStyle, register_font};
+
+use super::canvas::{Area, FINE, draw, legend, mesh};
 
 /// One look at a run.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -94,74 +94,43 @@ impl Log {
 
     /// Draws loss and accuracies over the steps.
     pub fn plot(&self, path: &Path) -> Result<(), Box<dyn Error>> {
-        register_font(FONT, FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT)
-            .map_err(|_| "the typeface is damaged")?;
-        let size = (WIDTH * FINE, HEIGHT * FINE);
-        let mut fine = RgbImage::new(size.0, size.1);
-        {
-            let area = BitMapBackend::with_buffer(&mut fine, size).into_drawing_area();
-            area.fill(&WHITE)?;
-            let (upper, lower) = area.split_vertically(size.1 / 2);
-            let of = |get: fn(&Row) -> Option<f64>| -> Vec<(f64, f64)> {
-                self.rows.iter().filter_map(|row| Some((f64::from(row.step), get(row)?))).collect()
-            };
-            let last = self.rows.last().map_or(1.0, |row| f64::from(row.step).max(1.0));
-            let loss = of(|row| Some(row.loss));
-            let most = loss.iter().map(|(_, loss)| *loss).fold(0.1, f64::max);
+        let of = |get: fn(&Row) -> Option<f64>| -> Vec<(f64, f64)> {
+            self.rows.iter().filter_map(|row| Some((f64::from(row.step), get(row)?))).collect()
+        };
+        let last = self.rows.last().map_or(1.0, |row| f64::from(row.step).max(1.0));
+        let loss = of(|row| Some(row.loss));
+        let most = loss.iter().map(|(_, loss)| *loss).fold(0.1, f64::max);
+        let curves = [
+            ("cells of the batch", RGBColor(150, 190, 240), of(|row| Some(row.digits))),
+            ("boards of the batch", BLUE, of(|row| Some(row.solved))),
+            ("cells, held out", RGBColor(240, 170, 120), of(|row| row.tested.map(|tested| tested[0]))),
+            ("boards, held out", RED, of(|row| row.tested.map(|tested| tested[1]))),
+        ];
+        draw(path, HEIGHT, |area| {
+            let (upper, lower) = area.split_vertically(HEIGHT * FINE / 2);
             panel(&upper, "loss", last, most * 1.05, &[("batches", BLUE, loss)])?;
-            let curves = [
-                ("cells of the batch", RGBColor(150, 190, 240), of(|row| Some(row.digits))),
-                ("boards of the batch", BLUE, of(|row| Some(row.solved))),
-                ("cells, held out", RGBColor(240, 170, 120), of(|row| row.tested.map(|tested| tested[0]))),
-                ("boards, held out", RED, of(|row| row.tested.map(|tested| tested[1]))),
-            ];
-            panel(&lower, "share that is right", last, 1.02, &curves)?;
-            area.present()?;
-        }
-        imageops::thumbnail(&fine, WIDTH, HEIGHT).save(path)?;
-        Ok(())
+            panel(&lower, "share that is right", last, 1.02, &curves)
+        })
     }
 }
 
-const FONT: &str = "ubuntu";
-const WIDTH: u32 = 800;
 const HEIGHT: u32 = 700;
-/// Drawn so many times larger, then made smaller, which smooths the edges.
-const FINE: u32 = 2;
 
-type Area<'a> = DrawingArea<BitMapBackend<'a>, plotters::coord::Shift>;
 type Curve<'a> = (&'a str, RGBColor, Vec<(f64, f64)>);
 
 fn panel(area: &Area, name: &str, last: f64, most: f64, curves: &[Curve]) -> Result<(), Box<dyn Error>> {
-    let size = |points: u32| (FONT, points * FINE);
     let mut chart = ChartBuilder::on(area)
         .margin(12 * FINE)
         .margin_right(24 * FINE)
         .x_label_area_size(36 * FINE)
         .y_label_area_size(56 * FINE)
         .build_cartesian_2d(0.0..last, 0.0..most)?;
-    chart
-        .configure_mesh()
-        .light_line_style(WHITE)
-        .bold_line_style(RGBColor(225, 225, 225))
-        .label_style(size(13))
-        .axis_desc_style(size(14))
-        .x_label_formatter(&|step| format!("{step:.0}"))
-        .x_desc("step")
-        .y_desc(name)
-        .draw()?;
+    mesh(&mut chart).x_label_formatter(&|step| format!("{step:.0}")).x_desc("step").y_desc(name).draw()?;
     for (name, colour, points) in curves.iter().filter(|curve| !curve.2.is_empty()) {
         let style = colour.stroke_width(2 * FINE);
         let series = chart.draw_series(LineSeries::new(points.iter().copied(), style))?;
         let long = 16 * FINE as i32;
         series.label(*name).legend(move |(x, y)| PathElement::new([(x, y), (x + long, y)], style));
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::MiddleRight)
-        .background_style(WHITE.mix(0.8))
-        .legend_area_size(20 * FINE)
-        .label_font(size(13))
-        .draw()?;
-    Ok(())
+    legend(&mut chart, SeriesLabelPosition::MiddleRight)
 }

@@ -4,6 +4,7 @@
 //! `cargo run --example sudoku -- train --preset tiny` takes seconds on a software driver; `train --help` lists the options.
 
 mod board;
+mod canvas;
 mod checkpoint;
 mod curve;
 mod data;
@@ -25,6 +26,7 @@ mod solve;
 mod solver;
 mod solving;
 mod statistics;
+mod step;
 mod tally;
 mod train;
 

@@ -3,9 +3,9 @@
 use std::error::Error;
 use std::path::Path;
 
-use image::{RgbImage, imageops};
 use plotters::prelude::*;
-use plotters::style::{FontStyle, register_font};
+
+use super::canvas::{FINE, draw, legend, mesh, size};
 
 /// How an axis is divided.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -85,33 +85,8 @@ pub const COLOURS: [RGBColor; 6] = [
     RGBColor(110, 110, 110),
 ];
 
-const FONT: &str = "ubuntu";
-const WIDTH: u32 = 800;
 const HEIGHT: u32 = 500;
-/// Drawn so many times larger, then made smaller, which smooths the edges.
-const FINE: u32 = 2;
 const BINS: usize = 40;
-
-type Area<'a> = DrawingArea<BitMapBackend<'a>, plotters::coord::Shift>;
-
-fn size(points: u32) -> (&'static str, u32) {
-    (FONT, points * FINE)
-}
-
-/// Writes what `paint` draws.
-fn draw(path: &Path, paint: impl FnOnce(&Area) -> Result<(), Box<dyn Error>>) -> Result<(), Box<dyn Error>> {
-    register_font(FONT, FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT)
-        .map_err(|_| "the typeface is damaged")?;
-    let size = (WIDTH * FINE, HEIGHT * FINE);
-    let mut fine = RgbImage::new(size.0, size.1);
-    {
-        let area = BitMapBackend::with_buffer(&mut fine, size).into_drawing_area();
-        area.fill(&WHITE)?;
-        paint(&area)?;
-        area.present()?;
-    }
-    imageops::thumbnail(&fine, WIDTH, HEIGHT).save(path).map_err(|why| format!("{}: {why}", path.display()).into())
-}
 
 /// The ends of numbers, with some room; an interval around nothing where there are none.
 fn range(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
@@ -140,19 +115,14 @@ pub fn curves(path: &Path, title: &str, x: Axis, y: Axis, curves: &[Curve]) -> R
         Scale::Linear => 0.0..1.02,
         _ => range(all().flat_map(|point| [point.low, point.high])),
     };
-    draw(path, |area| {
+    draw(path, HEIGHT, |area| {
         let mut chart = ChartBuilder::on(area)
             .caption(title, size(17))
             .margin(12 * FINE)
             .x_label_area_size(40 * FINE)
             .y_label_area_size(60 * FINE)
             .build_cartesian_2d(across.clone(), up.clone())?;
-        chart
-            .configure_mesh()
-            .light_line_style(WHITE)
-            .bold_line_style(RGBColor(225, 225, 225))
-            .label_style(size(13))
-            .axis_desc_style(size(14))
+        mesh(&mut chart)
             .x_labels(12)
             .y_labels(8)
             .x_label_formatter(&|place| x.scale.label(*place))
@@ -174,13 +144,7 @@ pub fn curves(path: &Path, title: &str, x: Axis, y: Axis, curves: &[Curve]) -> R
         }
         let position =
             if y.scale == Scale::Linear { SeriesLabelPosition::UpperLeft } else { SeriesLabelPosition::LowerLeft };
-        chart
-            .configure_series_labels()
-            .position(position)
-            .background_style(WHITE.mix(0.8))
-            .legend_area_size(20 * FINE)
-            .label_font(size(13))
-            .draw()?;
+        legend(&mut chart, position)?;
         Ok(())
     })
 }
@@ -197,7 +161,7 @@ fn shares(values: &[f64], over: &std::ops::Range<f64>) -> Vec<f64> {
 
 /// Draws histograms next to each other.
 pub fn histograms(path: &Path, title: &str, panels: &[Histogram]) -> Result<(), Box<dyn Error>> {
-    draw(path, |area| {
+    draw(path, HEIGHT, |area| {
         let area = area.titled(title, size(17))?;
         for (area, panel) in area.split_evenly((1, panels.len().max(1))).iter().zip(panels) {
             let over = range(panel.right.iter().chain(panel.wrong).copied());
@@ -209,16 +173,7 @@ pub fn histograms(path: &Path, title: &str, panels: &[Histogram]) -> Result<(), 
                 .x_label_area_size(40 * FINE)
                 .y_label_area_size(60 * FINE)
                 .build_cartesian_2d(over.clone(), 0.0..1.05 * most)?;
-            chart
-                .configure_mesh()
-                .light_line_style(WHITE)
-                .bold_line_style(RGBColor(225, 225, 225))
-                .label_style(size(13))
-                .axis_desc_style(size(14))
-                .x_labels(5)
-                .x_desc(panel.name)
-                .y_desc("share of the answers")
-                .draw()?;
+            mesh(&mut chart).x_labels(5).x_desc(panel.name).y_desc("share of the answers").draw()?;
             let wide = (over.end - over.start) / BINS as f64;
             for (name, colour, count, shares) in bars {
                 let bar = |(at, share): (usize, &f64)| {
@@ -232,13 +187,7 @@ pub fn histograms(path: &Path, title: &str, panels: &[Histogram]) -> Result<(), 
                 };
                 series.label(format!("{name}: {count}")).legend(swatch);
             }
-            chart
-                .configure_series_labels()
-                .position(SeriesLabelPosition::UpperRight)
-                .background_style(WHITE.mix(0.8))
-                .legend_area_size(20 * FINE)
-                .label_font(size(13))
-                .draw()?;
+            legend(&mut chart, SeriesLabelPosition::UpperRight)?;
         }
         Ok(())
     })
@@ -248,6 +197,7 @@ pub fn histograms(path: &Path, title: &str, panels: &[Histogram]) -> Result<(), 
 mod tests {
     use image::Rgb;
 
+    use super::super::canvas::WIDTH;
     use super::*;
 
     fn file(name: &str) -> std::path::PathBuf {

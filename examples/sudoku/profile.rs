@@ -4,15 +4,15 @@ use std::error::Error;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use kuramoto::model::akorn::Run;
-use kuramoto::model::{Trainer, TrainerOptions};
-use kuramoto::{AdamOptions, Commands, Context, Profile, Result as Lib, Storage, Stream, Tape};
+use kuramoto::model::Trainer;
+use kuramoto::{Context, Profile, Result as Lib, Tape};
 
 use super::board::Board;
 use super::data::{Split, boards_in};
 use super::machine::Machine;
-use super::network::{Network, TRAINING};
+use super::network::Network;
 use super::settings::{Flags, Settings};
+use super::step;
 
 /// Times every kernel of one training step, and says which takes most
 #[derive(clap::Args, Clone, Debug)]
@@ -35,9 +35,7 @@ pub fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let context = args.machine.context()?;
     let boards = boards_in(&args.data, settings.network.side, Split::Train, settings.batch, settings.seed)?;
     let parameters = network.parameters(settings.seed)?;
-    let adam = AdamOptions::new(settings.rate);
-    let adam = if settings.clip > 0.0 { adam.clip(settings.clip) } else { adam };
-    let mut trainer = Trainer::new(&mut Tape::new(&context), &parameters, TrainerOptions::new(adam))?;
+    let mut trainer = Trainer::new(&mut Tape::new(&context), &parameters, settings.trainer())?;
     // The first step compiles kernels and makes buffers.
     profiled(&context, &network, &settings, &mut trainer, &boards)?;
     let profile = profiled(&context, &network, &settings, &mut trainer, &boards)?;
@@ -64,31 +62,12 @@ fn profiled(
     let profile = context.profile(|commands| {
         // A tape owns its recording, a profile lends its own: it goes into the tape and comes back.
         let recording = std::mem::replace(commands, context.commands());
-        *commands = step(recording, network, settings, trainer, boards)?.unwrap_or_else(|| context.commands());
+        let mut tape = Tape::from_commands(recording);
+        step::record(&mut tape, network, settings, trainer, boards)?;
+        *commands = tape.into_commands().unwrap_or_else(|| context.commands());
         Ok(())
     });
     Ok(profile?.1)
-}
-
-fn step(
-    recording: Commands,
-    network: &Network,
-    settings: &Settings,
-    trainer: &mut Trainer,
-    boards: &[Board],
-) -> Lib<Option<Commands>> {
-    let all = |get: fn(&Board) -> &Vec<u32>| boards.iter().flat_map(get).copied().collect::<Vec<u32>>();
-    let (puzzles, solutions) = (all(|board| &board.puzzle), all(|board| &board.solution));
-    let mut tape = Tape::from_commands(recording);
-    let bound = trainer.bind(&mut tape)?;
-    let stream = Stream { seed: settings.seed, first_sample: 0, step: trainer.steps(), stream: TRAINING };
-    let storage = if settings.keep == 0 { Storage::Everything } else { Storage::Every(settings.keep) };
-    let run = Run::new(settings.t).storage(storage);
-    let answers = network.forward(&mut tape, &bound, &puzzles, stream, &run)?;
-    let loss = network.loss(&mut tape, &answers, &solutions)?;
-    let gradients = tape.backward(loss)?;
-    trainer.step(&mut tape, &bound, &gradients, &[])?;
-    Ok(tape.into_commands())
 }
 
 /// Kernels by what they take together, most first: name, calls, nanoseconds.

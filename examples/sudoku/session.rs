@@ -6,18 +6,18 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use kuramoto::model::akorn::Run;
-use kuramoto::model::{Parameters, Snapshot, Trainer, TrainerOptions};
-use kuramoto::{AdamOptions, Context, DType, Storage, Stream, Tape, Value, Var, WarmUp};
+use kuramoto::model::{Parameters, Snapshot, Trainer};
+use kuramoto::{Context, DType, Tape, Value, Var};
 use serde::{Deserialize, Serialize};
 
 use super::board::Board;
 use super::checkpoint;
 use super::data::{Split, boards_in};
 use super::log::{Log, Row};
-use super::network::{Network, TRAINING, judge};
+use super::network::{Network, judge};
 use super::order::Order;
 use super::settings::{Change, Settings};
+use super::step;
 use super::tally::Tally;
 use super::train::Args;
 
@@ -25,6 +25,9 @@ use super::train::Args;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Record {
     settings: Settings,
+    /// Whose weights it started from, where they were not random.
+    #[serde(default)]
+    from: Option<PathBuf>,
     /// What later commands changed.
     changes: Vec<Change>,
     step: u32,
@@ -95,12 +98,24 @@ impl Session {
             }
             (false, _) => {
                 let settings = Settings::new(&args.flags)?;
-                (Record { settings, changes: vec![], step: 0, boards: 0, seconds: 0.0, busy: 0.0, log: 0 }, None)
+                let from = args.from.clone();
+                let changes = vec![];
+                (Record { settings, from, changes, step: 0, boards: 0, seconds: 0.0, busy: 0.0, log: 0 }, None)
             }
         };
         let settings = &record.settings;
         let network = Network::new(&settings.network)?;
-        let initial = network.parameters(settings.seed)?;
+        let initial = match &args.from {
+            None => network.parameters(settings.seed)?,
+            Some(path) => {
+                let (_, options, parameters) = checkpoint::load(path)?;
+                if options != settings.network {
+                    let why = format!("weights of another network: {options:?}, not {:?}", settings.network);
+                    return Err(format!("{}: {why}", path.display()).into());
+                }
+                parameters
+            }
+        };
         let context = Context::new()?;
         context.set_timeout(PATIENCE);
         println!("{}; {} parameters to learn", context.info().name, initial.learned());
@@ -111,7 +126,7 @@ impl Session {
         let order = Order::new(settings.seed, train.len(), settings.relabel);
 
         let mut tape = Tape::new(&context);
-        let mut trainer = Trainer::new(&mut tape, &initial, trainer_options(settings))?;
+        let mut trainer = Trainer::new(&mut tape, &initial, settings.trainer())?;
         let sum = tape.upload(&[0.0f32], &[1], DType::F32)?;
         let log = match &snapshot {
             Some(snapshot) => {
@@ -191,24 +206,13 @@ impl Session {
 
     /// Records the next step.
     pub fn step(&mut self) -> Result<Batch, Box<dyn Error>> {
-        let Settings { batch, seed, t, keep, .. } = self.record.settings;
-        let step = self.trainer.steps();
-        if step.is_multiple_of(AHEAD) {
+        if self.trainer.steps().is_multiple_of(AHEAD) {
             self.context.wait()?;
         }
-        let boards = self.order.batch(self.boards(), batch, &self.train);
-        let all = |get: fn(&Board) -> &Vec<u32>| boards.iter().flat_map(get).copied().collect::<Vec<u32>>();
-        let (puzzles, solutions) = (all(|board| &board.puzzle), all(|board| &board.solution));
-
+        let boards = self.order.batch(self.boards(), self.record.settings.batch, &self.train);
         let mut tape = Tape::new(&self.context);
-        let bound = self.trainer.bind(&mut tape)?;
-        let stream = Stream { seed, first_sample: 0, step, stream: TRAINING };
-        let storage = if keep == 0 { Storage::Everything } else { Storage::Every(keep) };
-        let run = Run::new(t).storage(storage);
-        let answers = self.network.forward(&mut tape, &bound, &puzzles, stream, &run)?;
-        let loss = self.network.loss(&mut tape, &answers, &solutions)?;
-        let gradients = tape.backward(loss)?;
-        self.trainer.step(&mut tape, &bound, &gradients, &[])?;
+        let (answers, loss) =
+            step::record(&mut tape, &self.network, &self.record.settings, &mut self.trainer, &boards)?;
 
         let sum = tape.constant(self.sum.clone());
         let sum = tape.add(sum, loss)?;
@@ -298,18 +302,6 @@ impl Session {
             Some(path) => self.export(&self.trainer.snapshot(&mut Tape::new(&self.context))?, path),
             None => Ok(()),
         }
-    }
-}
-
-fn trainer_options(settings: &Settings) -> TrainerOptions {
-    let adam = AdamOptions::new(settings.rate);
-    let adam = if settings.clip > 0.0 { adam.clip(settings.clip) } else { adam };
-    let options = TrainerOptions::new(adam);
-    match settings.ema > 0.0 {
-        true => {
-            options.average(WarmUp { start: settings.ema_start, every: settings.ema_every, max_decay: settings.ema })
-        }
-        false => options,
     }
 }
 

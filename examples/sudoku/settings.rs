@@ -3,9 +3,17 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use kuramoto::model::TrainerOptions;
+use kuramoto::model::akorn::Run;
+use kuramoto::{AdamOptions, Storage, WarmUp};
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
 
 use super::network::{Model, Options};
+
+/// Tells the random numbers of the lengths of runs from those of orders and names.
+const LENGTHS: u64 = 1 << 62;
 
 /// Sets of values for the flags.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -49,6 +57,10 @@ pub struct Flags {
     /// Steps of the oscillators, or rounds of the baseline's attention; may be changed when a run is resumed
     #[arg(long, short)]
     pub t: Option<usize>,
+    /// Each step of the optimiser draws its own number of steps from --t less this to --t and this, so that answers do
+    /// not depend on stopping in time; may be changed when a run is resumed
+    #[arg(long)]
+    pub spread: Option<usize>,
     /// Boards of a step of the optimiser
     #[arg(long, value_parser = at_least_one)]
     pub batch: Option<usize>,
@@ -98,6 +110,8 @@ pub struct Settings {
     pub preset: Preset,
     pub network: Options,
     pub t: usize,
+    #[serde(default)]
+    pub spread: usize,
     pub batch: usize,
     pub rate: f64,
     pub clip: f64,
@@ -132,6 +146,7 @@ impl Settings {
             preset,
             network: network(9, 512, 8),
             t: 16,
+            spread: 0,
             batch: 100,
             rate: published,
             clip: 1.0,
@@ -191,6 +206,7 @@ impl Settings {
         set(&mut self.network.layers, flags.layers);
         set(&mut self.network.frequency, flags.frequency);
         set(&mut self.t, flags.t);
+        set(&mut self.spread, flags.spread);
         set(&mut self.batch, flags.batch);
         set(&mut self.rate, flags.rate);
         set(&mut self.clip, flags.clip);
@@ -206,6 +222,30 @@ impl Settings {
         set(&mut self.steps, flags.steps.or(epochs));
     }
 
+    /// The optimiser, and the moving average if there is one.
+    pub fn trainer(&self) -> TrainerOptions {
+        let adam = AdamOptions::new(self.rate);
+        let options = TrainerOptions::new(if self.clip > 0.0 { adam.clip(self.clip) } else { adam });
+        match self.ema > 0.0 {
+            true => options.average(WarmUp { start: self.ema_start, every: self.ema_every, max_decay: self.ema }),
+            false => options,
+        }
+    }
+
+    /// How the oscillators run in the optimiser's step number `step`: a matter of the seed and of that number, so that a
+    /// run that goes on does what it would have done.
+    pub fn run(&self, step: u32) -> Run {
+        let t = match self.spread {
+            0 => self.t,
+            spread => {
+                let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+                rng.set_stream(LENGTHS | u64::from(step));
+                rng.random_range(self.t - spread..=self.t + spread)
+            }
+        };
+        Run::new(t).storage(if self.keep == 0 { Storage::Everything } else { Storage::Every(self.keep) })
+    }
+
     fn checked(self) -> Result<Settings, String> {
         let within = |name: &str, value: f64, most: f64| match (0.0..=most).contains(&value) {
             true => Ok(()),
@@ -214,6 +254,9 @@ impl Settings {
         within("rate", self.rate, 1.0)?;
         within("ema", self.ema, 1.0)?;
         within("clip", self.clip, f64::MAX)?;
+        if self.spread > 0 && self.spread >= self.t {
+            return Err(format!("--spread is {}; with --t {} it is at most {}", self.spread, self.t, self.t.max(1) - 1));
+        }
         if self.network.side != 9 && self.network.side != 4 {
             return Err(format!("--side is {}; boards have 9 or 4 cells a side", self.network.side));
         }
@@ -230,8 +273,8 @@ impl Settings {
         let mut changes = Vec::new();
         let (before, after) = (options(self), options(&settings));
         for ((option, before), (_, after)) in before.into_iter().zip(after).filter(|(a, b)| a.1 != b.1) {
-            if !["rate", "t", "steps", "keep"].contains(&option.as_str()) {
-                let can = "--rate, --t, --steps and --keep can change";
+            if !["rate", "t", "spread", "steps", "keep"].contains(&option.as_str()) {
+                let can = "--rate, --t, --spread, --steps and --keep can change";
                 return Err(format!("{option} is {before} in this run, not {after}: of a run that is resumed, {can}"));
             }
             changes.push(Change { step, option, before, after });

@@ -21,6 +21,9 @@ pub struct Args {
     /// Replace the run in --out
     #[arg(long, conflicts_with = "resume")]
     pub overwrite: bool,
+    /// Start a new run from these weights, a file or the folder of a run, instead of random ones
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    pub from: Option<PathBuf>,
     /// Stop after so many seconds; --resume goes on
     #[arg(long, value_name = "S")]
     pub max_seconds: Option<f64>,
@@ -50,6 +53,7 @@ impl Args {
             places: Places { out, data, json: None },
             resume: false,
             overwrite: true,
+            from: None,
             max_seconds: None,
             save_every: 120.0,
             log_every: 20,

@@ -1,6 +1,18 @@
 // An invocation that holds four successive rows has D4 matrices, whose columns are channels and whose rows are rows: what
 // is loaded of another row then serves all four.
 
+// Where an invocation stands: the first row of its head, and the first of its four rows within the head. A workgroup stays
+// within one head, so that all its invocations load the same other rows. Rows past the last are of no invocation.
+struct Place {
+    head: u32,
+    first: u32,
+}
+
+fn place_of(group: u32, lane: u32) -> Place {
+    let blocks = (params.tokens + 4u * WG - 1u) / (4u * WG);
+    return Place(group / blocks * params.tokens, (group % blocks * WG + lane) * 4u);
+}
+
 // Row r of the four gets the channels v.
 fn with_row(four: mat4x4<f32>, r: u32, v: vec4<f32>) -> mat4x4<f32> {
     let here = vec4<u32>(r) == vec4<u32>(0u, 1u, 2u, 3u);

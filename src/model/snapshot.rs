@@ -36,9 +36,7 @@ impl Snapshot {
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[usize], &[f64])> {
         self.kept.iter().map(|(name, kept)| (name.as_str(), kept.shape.as_slice(), kept.values.as_slice()))
     }
-}
 
-impl Snapshot {
     /// Whether a moving average was kept.
     pub fn is_averaged(&self) -> bool {
         self.kept.keys().any(|name| name.starts_with(AVERAGE))

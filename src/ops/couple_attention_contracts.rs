@@ -42,7 +42,7 @@ const CONSTANTS_FOUR: &[Constant] = &[Constant { name: "D", values: BLOCKS_FOUR 
 /// Channels to heads.
 pub static HEADS: Kernel = Kernel {
     name: "couple_attention_heads",
-    source: source!("couple_attention_heads", "grid", "attention"),
+    source: source!("couple_attention_heads", "grid", "attention", "attention_matrices"),
     params: ParamsHeads::FIELDS,
     bindings: &[
         input("qkv", Elem::Storage, QKV),
@@ -162,7 +162,7 @@ const BACKWARD_KV_BINDINGS: &[Binding] = &[
 /// Cotangent of the channels.
 pub static BACKWARD_QKV: Kernel = Kernel {
     name: "couple_attention_bwd_qkv",
-    source: source!("couple_attention_bwd_qkv", "grid", "attention"),
+    source: source!("couple_attention_bwd_qkv", "grid", "attention", "attention_matrices"),
     params: ParamsHeads::FIELDS,
     bindings: &[
         input("q_bar", Elem::F32, ROWS),
