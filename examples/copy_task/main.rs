@@ -37,7 +37,7 @@ struct Args {
     #[arg(long, default_value_t = 10, value_parser = at_least_one)]
     tokens: usize,
     /// Different symbols
-    #[arg(long, default_value_t = 8, value_parser = at_least_one)]
+    #[arg(long, default_value_t = 2, value_parser = at_least_one)]
     alphabet: usize,
     /// Complex neurons; the plain network of the same width has twice as many
     #[arg(long, default_value_t = 32, value_parser = at_least_one)]
@@ -45,6 +45,9 @@ struct Args {
     /// Also train both kinds with gates
     #[arg(long)]
     gated: bool,
+    /// Only networks whose name contains this
+    #[arg(long)]
+    network: Option<String>,
     /// Scaled deviation of the complex weights; the symmetry is broken above 1
     #[arg(long, default_value_t = 1.5)]
     sigma_w: f32,
@@ -134,7 +137,8 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         (task.alphabet as f64).ln()
     );
     let mut runs: Vec<Run> = Vec::new();
-    for (name, symmetry, neurons, sigma_w, gated) in kinds(args) {
+    let wanted = |kind: &Kind| args.network.as_ref().is_none_or(|part| kind.0.contains(part.as_str()));
+    for (name, symmetry, neurons, sigma_w, gated) in kinds(args).into_iter().filter(wanted) {
         for seed in 0..args.seeds as u64 {
             let plan = Plan {
                 task,
