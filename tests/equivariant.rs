@@ -91,7 +91,7 @@ fn a_network_commutes_with_rotations_at_any_depth() -> Result<()> {
         for (mut tape, sigma_w, layers, unit) in [
             (Tape::reference(), 1.5, 30, f64::EPSILON),
             (Tape::new(&device()), 1.1, 100, f64::from(f32::EPSILON)),
-            (Tape::new(&device()), 1.5, 100, f64::from(f32::EPSILON)),
+            (Tape::new(&device()), 1.5, 30, f64::from(f32::EPSILON)),
         ] {
             let model = block(symmetry, neurons, layers, sigma_w, 3)?;
             let a = states(&mut tape, &model, &x)?;
@@ -100,7 +100,6 @@ fn a_network_commutes_with_rotations_at_any_depth() -> Result<()> {
                 let off = apart(&turned(&q, &a[layer]), &b[layer]);
                 let allowed = allowed(unit, symmetry, f64::from(sigma_w), layer + 1)?;
                 assert!(off <= allowed, "{symmetry:?}, {sigma_w}, layer {layer}: off by {off:e}, {allowed:e} allowed");
-                println!("{symmetry:?}, {sigma_w}, layer {layer}: off by {off:e}, {allowed:e} allowed");
             }
             assert!(apart(&a[layers - 1], &b[layers - 1]) > 0.1, "{symmetry:?}: nothing turned");
             assert!(order(&a[layers - 1], k)?.norm > 0.1, "{symmetry:?}: the state died");

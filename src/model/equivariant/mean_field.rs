@@ -52,19 +52,19 @@ impl MeanField {
         Ok(MeanField { k, sigma_w, nodes })
     }
 
-    fn expect(&self, c: f64, f: impl Fn(f64) -> f64) -> f64 {
+    fn mean(&self, c: f64, f: impl Fn(f64) -> f64) -> f64 {
         let scale = self.sigma_w * (c.max(0.0) / self.k as f64).sqrt();
         self.nodes.iter().map(|(x, weight)| weight * f(scale * x)).sum()
     }
 
     /// `c` of the next layer.
     pub fn next(&self, c: f64) -> f64 {
-        self.expect(c, |r| r.tanh().powi(2))
+        self.mean(c, |r| r.tanh().powi(2))
     }
 
     /// The mean length `E |phi(z)|` of the next layer.
     pub fn next_norm(&self, c: f64) -> f64 {
-        self.expect(c, f64::tanh)
+        self.mean(c, f64::tanh)
     }
 
     /// By how much a layer multiplies the squared distance of two states that differ little, in the deep: with
@@ -78,7 +78,7 @@ impl MeanField {
         let across = |r: f64| if r < 1e-4 { 1.0 } else { r.tanh() / r };
         let along = |r: f64| 1.0 - r.tanh().powi(2);
         let square = |r: f64| along(r).powi(2) + (self.k - 1) as f64 * across(r).powi(2);
-        self.sigma_w.powi(2) * self.expect(self.fixed_point(), square) / self.k as f64
+        self.sigma_w.powi(2) * self.mean(self.fixed_point(), square) / self.k as f64
     }
 
     /// The `c` that depth tends to: 0 up to `sigma_w = 1`.
