@@ -507,6 +507,17 @@ impl Real for Noisy {
     fn ln(self) -> Noisy {
         Noisy::off(self.0.ln(), 3.0)
     }
+    fn ln_1p(self) -> Noisy {
+        Noisy::off(self.0.ln_1p(), 8.0)
+    }
+    fn sin_cos(self) -> (Noisy, Noisy) {
+        // Absolute, in units of the last place of 1.
+        let (sin, cos) = self.0.sin_cos();
+        (Noisy(sin + Noisy::off(1.0, 3.0).0 - 1.0), Noisy(cos + Noisy::off(1.0, 3.0).0 - 1.0))
+    }
+    fn wrap(self) -> Noisy {
+        Noisy::off(Real::wrap(self.0), 3.0)
+    }
     fn erfc(self) -> Noisy {
         Noisy::off(Real::erfc(self.0), 17.0 + 3.0 * self.0 * self.0)
     }

@@ -5,6 +5,7 @@
 
 pub mod adam;
 pub mod add;
+mod attention;
 pub mod axpy;
 pub mod blend;
 mod case;
@@ -24,6 +25,8 @@ pub mod energy;
 pub mod fill;
 pub mod gelu;
 pub mod graph;
+pub mod kuramoto_attention;
+pub mod kuramoto_attention_weights;
 mod layout;
 pub mod linear;
 pub mod matmul;
@@ -33,6 +36,8 @@ pub mod norm_batch_inference;
 pub mod norm_group;
 pub mod norm_layer;
 pub mod norm_rms;
+pub mod phase_features;
+pub mod phase_wrap;
 pub mod pool_average;
 pub mod pool_max;
 pub mod readout_norm;
@@ -43,6 +48,7 @@ mod rows;
 pub mod scale;
 pub mod scale_bias;
 pub mod silu;
+pub mod softplus;
 pub mod spec;
 pub mod sphere_normalize;
 pub mod sphere_step;
@@ -74,6 +80,8 @@ pub static ALL: &[&OpSpec] = &[
     &energy::SPEC,
     &fill::SPEC,
     &gelu::SPEC,
+    &kuramoto_attention::SPEC,
+    &kuramoto_attention_weights::SPEC,
     &linear::SPEC,
     &matmul::SPEC,
     &noise::SPEC,
@@ -82,6 +90,8 @@ pub static ALL: &[&OpSpec] = &[
     &norm_group::SPEC,
     &norm_layer::SPEC,
     &norm_rms::SPEC,
+    &phase_features::SPEC,
+    &phase_wrap::SPEC,
     &pool_average::SPEC,
     &pool_max::SPEC,
     &readout_norm::SPEC,
@@ -90,6 +100,7 @@ pub static ALL: &[&OpSpec] = &[
     &scale::SPEC,
     &scale_bias::SPEC,
     &silu::SPEC,
+    &softplus::SPEC,
     &sphere_normalize::SPEC,
     &sphere_step::SPEC,
     &swiglu::SPEC,

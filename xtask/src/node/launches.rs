@@ -82,6 +82,9 @@ const STEP: &[(&str, Value)] = &[
 ];
 const STEP_LENGTHS: &[(&str, usize)] =
     &[("x", STATE), ("y", STATE), ("gamma", 1), ("frequencies", 4), ("dst", STATE), ("partial", 2)];
+// Angles of 2 samples, 5 tokens, 2 heads of 3 angles, whose features are padded to 2 x 4.
+const PHASES: &[(&str, Value)] =
+    &[("batch", U(2)), ("tokens", U(5)), ("heads", U(2)), ("dim", U(3)), ("half", U(4)), ("causal", U(1))];
 const CONV: &[(&str, Value)] =
     &[("batch", U(2)), ("c_in", U(2)), ("c_out", U(3)), ("height", U(4)), ("width", U(5)), ("kh", U(3)), ("kw", U(3))];
 const CONV_OUT: &[(&str, Value)] = &[
@@ -461,6 +464,72 @@ const ENTRIES: &[Entry] = &[
         lengths: &[("x", 130), ("dst_bar", 130), ("x_bar", 130)],
         groups: 3,
     },
+    Entry {
+        kernel: "kuramoto_attention_heads",
+        constants: &[],
+        params: PHASES,
+        lengths: &[("theta", 60), ("gate", 6), ("tau", 2), ("drift", 6), ("features", 480)],
+        groups: 2,
+    },
+    Entry {
+        kernel: "kuramoto_attention",
+        constants: &[],
+        params: PHASES,
+        lengths: &[("theta", 60), ("eta", 2), ("features", 480), ("mixed", 160), ("dst", 60)],
+        groups: 1,
+    },
+    Entry {
+        kernel: "kuramoto_attention_bwd_mixed",
+        constants: &[],
+        params: PHASES,
+        lengths: &[
+            ("eta", 2),
+            ("features", 480),
+            ("mixed", 160),
+            ("dst_bar", 60),
+            ("mixed_bar", 160),
+            ("delta", 20),
+            ("pull", 20),
+        ],
+        groups: 1,
+    },
+    Entry {
+        kernel: "kuramoto_attention_bwd",
+        constants: &[],
+        params: PHASES,
+        lengths: &[
+            ("eta", 2),
+            ("features", 480),
+            ("mixed", 160),
+            ("dst_bar", 60),
+            ("q_bar", 160),
+            ("k_bar", 160),
+            ("v_bar", 160),
+            ("theta_bar", 60),
+        ],
+        groups: 1,
+    },
+    Entry {
+        kernel: "kuramoto_attention_bwd_gate",
+        constants: &[],
+        params: PHASES,
+        lengths: &[("tau", 2), ("features", 480), ("q_bar", 160), ("k_bar", 160), ("gate_bar", 6), ("drift_bar", 6)],
+        groups: 6,
+    },
+    Entry {
+        kernel: "kuramoto_attention_bwd_head",
+        constants: &[],
+        params: PHASES,
+        lengths: &[("gate", 6), ("tau", 2), ("gate_bar", 6), ("pull", 20), ("tau_bar", 2), ("eta_bar", 2)],
+        groups: 2,
+    },
+    Entry {
+        kernel: "kuramoto_attention_weights",
+        constants: &[],
+        params: PHASES,
+        lengths: &[("features", 480), ("stats", 40), ("weights", 100)],
+        groups: 2,
+    },
     Entry { kernel: "linear", constants: &[], params: LINEAR, lengths: LINEAR_LENGTHS, groups: 5 },
     Entry { kernel: "linear_bwd_w", constants: &[], params: LINEAR_W, lengths: LINEAR_W_LENGTHS, groups: 2 },
     Entry { kernel: "linear_bwd_w_reg", constants: &[], params: LINEAR_W, lengths: LINEAR_W_LENGTHS, groups: 1 },
@@ -655,6 +724,27 @@ const ENTRIES: &[Entry] = &[
         groups: 2,
     },
     Entry {
+        kernel: "phase_features",
+        constants: &[],
+        params: &[("len", U(60)), ("run", U(30))],
+        lengths: &[("theta", 60), ("dst", 120)],
+        groups: 1,
+    },
+    Entry {
+        kernel: "phase_features_bwd",
+        constants: &[],
+        params: &[("len", U(60)), ("run", U(30))],
+        lengths: &[("theta", 60), ("dst_bar", 120), ("theta_bar", 60)],
+        groups: 1,
+    },
+    Entry {
+        kernel: "phase_wrap",
+        constants: &[],
+        params: &[("len", U(130))],
+        lengths: &[("x", 130), ("dst", 130)],
+        groups: 3,
+    },
+    Entry {
         kernel: "pool_average",
         constants: &[],
         params: &[("planes", U(3)), ("plane", U(70))],
@@ -756,6 +846,20 @@ const ENTRIES: &[Entry] = &[
     },
     Entry {
         kernel: "silu_bwd",
+        constants: &[],
+        params: &[("len", U(130))],
+        lengths: &[("x", 130), ("dst_bar", 130), ("x_bar", 130)],
+        groups: 3,
+    },
+    Entry {
+        kernel: "softplus",
+        constants: &[],
+        params: &[("len", U(130))],
+        lengths: &[("x", 130), ("dst", 130)],
+        groups: 3,
+    },
+    Entry {
+        kernel: "softplus_bwd",
         constants: &[],
         params: &[("len", U(130))],
         lengths: &[("x", 130), ("dst_bar", 130), ("x_bar", 130)],
