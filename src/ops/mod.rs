@@ -22,10 +22,12 @@ pub mod ema;
 pub mod embedding;
 pub mod energy;
 pub mod fill;
+pub mod gate;
 pub mod gelu;
 pub mod graph;
 mod layout;
 pub mod linear;
+pub mod linear_u1;
 pub mod matmul;
 pub mod noise;
 pub mod norm_batch;
@@ -35,6 +37,7 @@ pub mod norm_layer;
 pub mod norm_rms;
 pub mod pool_average;
 pub mod pool_max;
+pub mod radial_tanh;
 pub mod readout_norm;
 pub mod relu;
 pub mod resize_bilinear;
@@ -73,8 +76,10 @@ pub static ALL: &[&OpSpec] = &[
     &embedding::SPEC,
     &energy::SPEC,
     &fill::SPEC,
+    &gate::SPEC,
     &gelu::SPEC,
     &linear::SPEC,
+    &linear_u1::SPEC,
     &matmul::SPEC,
     &noise::SPEC,
     &norm_batch::SPEC,
@@ -84,6 +89,7 @@ pub static ALL: &[&OpSpec] = &[
     &norm_rms::SPEC,
     &pool_average::SPEC,
     &pool_max::SPEC,
+    &radial_tanh::SPEC,
     &readout_norm::SPEC,
     &relu::SPEC,
     &resize_bilinear::SPEC,

@@ -139,6 +139,19 @@ const LINEAR_W: &[(&str, Value)] = &[
     ("width", U(54)),
 ];
 const LINEAR_W_LENGTHS: &[(&str, usize)] = &[("x", 170), ("dst_bar", 306), ("partial", 108)];
+const LINEAR_U1: &[(&str, Value)] = &[
+    ("columns", U(34)),
+    ("rows", U(5)),
+    ("depth", U(3)),
+    ("inner", U(17)),
+    ("row", U(3)),
+    ("col", U(1)),
+    ("turn", F(1.0)),
+];
+const LINEAR_U1_LENGTHS: &[(&str, usize)] = &[("x", 204), ("w1", 15), ("w2", 15), ("dst", 340)];
+const LINEAR_U1_W: &[(&str, Value)] =
+    &[("columns", U(34)), ("rows", U(5)), ("depth", U(9)), ("inner", U(17)), ("run", U(20)), ("tiles", U(2))];
+const LINEAR_U1_W_LENGTHS: &[(&str, usize)] = &[("x", 612), ("dst_bar", 340), ("partial", 180)];
 const MATMUL: &[(&str, Value)] = &[
     ("batch", U(2)),
     ("rows", U(3)),
@@ -226,6 +239,8 @@ const STEP_SCALARS_LENGTHS: &[(&str, usize)] =
     &[("x", STATE), ("y", STATE), ("gamma", 1), ("frequencies", 4), ("dst_bar", STATE), ("partial", 6)];
 const DENSE: &[(&str, Value)] = &[("len", U(21)), ("nodes", U(7)), ("symmetric", U(1)), ("has_bias", U(1))];
 const NORMALIZE: &[(&str, Value)] = &[("count", U(20)), ("n", U(4)), ("inner", U(5))];
+
+const RADIAL: &[(&str, Value)] = &[("count", U(20)), ("n", U(4)), ("inner", U(5)), ("near", F(0.1))];
 
 const ENTRIES: &[Entry] = &[
     Entry {
@@ -448,6 +463,20 @@ const ENTRIES: &[Entry] = &[
         groups: 3,
     },
     Entry {
+        kernel: "gate",
+        constants: &[],
+        params: &[("len", U(80)), ("n", U(4)), ("inner", U(5))],
+        lengths: &[("x", STATE), ("g", 20), ("dst", STATE)],
+        groups: 2,
+    },
+    Entry {
+        kernel: "gate_bwd",
+        constants: &[],
+        params: NORMALIZE,
+        lengths: &[("x", STATE), ("g", 20), ("dst_bar", STATE), ("x_bar", STATE), ("g_bar", 20)],
+        groups: 1,
+    },
+    Entry {
         kernel: "gelu",
         constants: &[],
         params: &[("len", U(130))],
@@ -465,6 +494,16 @@ const ENTRIES: &[Entry] = &[
     Entry { kernel: "linear_bwd_w", constants: &[], params: LINEAR_W, lengths: LINEAR_W_LENGTHS, groups: 2 },
     Entry { kernel: "linear_bwd_w_reg", constants: &[], params: LINEAR_W, lengths: LINEAR_W_LENGTHS, groups: 1 },
     Entry { kernel: "linear_reg", constants: &[], params: LINEAR, lengths: LINEAR_LENGTHS, groups: 2 },
+    Entry { kernel: "linear_u1", constants: &[], params: LINEAR_U1, lengths: LINEAR_U1_LENGTHS, groups: 3 },
+    Entry { kernel: "linear_u1_bwd_w", constants: &[], params: LINEAR_U1_W, lengths: LINEAR_U1_W_LENGTHS, groups: 2 },
+    Entry {
+        kernel: "linear_u1_bwd_w_reg",
+        constants: &[],
+        params: LINEAR_U1_W,
+        lengths: LINEAR_U1_W_LENGTHS,
+        groups: 1,
+    },
+    Entry { kernel: "linear_u1_reg", constants: &[], params: LINEAR_U1, lengths: LINEAR_U1_LENGTHS, groups: 2 },
     Entry { kernel: "matmul", constants: &[], params: MATMUL, lengths: MATMUL_LENGTHS, groups: 8 },
     Entry { kernel: "matmul_reg", constants: &[("ACROSS", 8)], params: MATMUL, lengths: MATMUL_LENGTHS, groups: 4 },
     Entry { kernel: "noise", constants: &[], params: NOISE, lengths: &[("dst", 140)], groups: 3 },
@@ -681,6 +720,20 @@ const ENTRIES: &[Entry] = &[
         params: &[("planes", U(3)), ("plane", U(70))],
         lengths: &[("x", 210), ("dst_bar", 3), ("x_bar", 210)],
         groups: 3,
+    },
+    Entry {
+        kernel: "radial_tanh",
+        constants: &[],
+        params: RADIAL,
+        lengths: &[("x", STATE), ("dst", STATE)],
+        groups: 1,
+    },
+    Entry {
+        kernel: "radial_tanh_bwd",
+        constants: &[],
+        params: RADIAL,
+        lengths: &[("x", STATE), ("dst_bar", STATE), ("x_bar", STATE)],
+        groups: 1,
     },
     Entry {
         kernel: "readout_norm",
