@@ -11,6 +11,7 @@ mod case;
 pub mod cast;
 mod channel_sums;
 pub mod check;
+pub mod concat;
 pub mod conv2d;
 pub mod couple_attention;
 pub mod couple_conv2d;
@@ -24,6 +25,7 @@ pub mod energy;
 pub mod fill;
 pub mod gelu;
 pub mod graph;
+pub mod layer_scale;
 mod layout;
 pub mod linear;
 pub mod matmul;
@@ -31,12 +33,14 @@ pub mod noise;
 pub mod norm_batch;
 pub mod norm_batch_inference;
 pub mod norm_group;
+pub mod norm_heads;
 pub mod norm_layer;
 pub mod norm_rms;
 pub mod pool_average;
 pub mod pool_max;
 pub mod readout_norm;
 pub mod relu;
+pub mod relu_squared;
 pub mod resize_bilinear;
 mod row_moment;
 mod rows;
@@ -62,6 +66,7 @@ pub static ALL: &[&OpSpec] = &[
     &axpy::SPEC,
     &blend::SPEC,
     &cast::SPEC,
+    &concat::SPEC,
     &conv2d::SPEC,
     &couple_attention::SPEC,
     &couple_conv2d::SPEC,
@@ -74,18 +79,21 @@ pub static ALL: &[&OpSpec] = &[
     &energy::SPEC,
     &fill::SPEC,
     &gelu::SPEC,
+    &layer_scale::SPEC,
     &linear::SPEC,
     &matmul::SPEC,
     &noise::SPEC,
     &norm_batch::SPEC,
     &norm_batch_inference::SPEC,
     &norm_group::SPEC,
+    &norm_heads::SPEC,
     &norm_layer::SPEC,
     &norm_rms::SPEC,
     &pool_average::SPEC,
     &pool_max::SPEC,
     &readout_norm::SPEC,
     &relu::SPEC,
+    &relu_squared::SPEC,
     &resize_bilinear::SPEC,
     &scale::SPEC,
     &scale_bias::SPEC,
