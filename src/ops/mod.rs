@@ -11,6 +11,7 @@ mod case;
 pub mod cast;
 mod channel_sums;
 pub mod check;
+pub mod concat;
 pub mod conv2d;
 pub mod couple_attention;
 pub mod couple_conv2d;
@@ -25,6 +26,7 @@ pub mod fill;
 pub mod gate;
 pub mod gelu;
 pub mod graph;
+pub mod layer_scale;
 mod layout;
 pub mod linear;
 pub mod linear_u1;
@@ -33,6 +35,7 @@ pub mod noise;
 pub mod norm_batch;
 pub mod norm_batch_inference;
 pub mod norm_group;
+pub mod norm_heads;
 pub mod norm_layer;
 pub mod norm_rms;
 pub mod pool_average;
@@ -40,6 +43,7 @@ pub mod pool_max;
 pub mod radial_tanh;
 pub mod readout_norm;
 pub mod relu;
+pub mod relu_squared;
 pub mod resize_bilinear;
 mod row_moment;
 mod rows;
@@ -65,6 +69,7 @@ pub static ALL: &[&OpSpec] = &[
     &axpy::SPEC,
     &blend::SPEC,
     &cast::SPEC,
+    &concat::SPEC,
     &conv2d::SPEC,
     &couple_attention::SPEC,
     &couple_conv2d::SPEC,
@@ -78,6 +83,7 @@ pub static ALL: &[&OpSpec] = &[
     &fill::SPEC,
     &gate::SPEC,
     &gelu::SPEC,
+    &layer_scale::SPEC,
     &linear::SPEC,
     &linear_u1::SPEC,
     &matmul::SPEC,
@@ -85,6 +91,7 @@ pub static ALL: &[&OpSpec] = &[
     &norm_batch::SPEC,
     &norm_batch_inference::SPEC,
     &norm_group::SPEC,
+    &norm_heads::SPEC,
     &norm_layer::SPEC,
     &norm_rms::SPEC,
     &pool_average::SPEC,
@@ -92,6 +99,7 @@ pub static ALL: &[&OpSpec] = &[
     &radial_tanh::SPEC,
     &readout_norm::SPEC,
     &relu::SPEC,
+    &relu_squared::SPEC,
     &resize_bilinear::SPEC,
     &scale::SPEC,
     &scale_bias::SPEC,
