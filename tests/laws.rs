@@ -282,8 +282,46 @@ const BATCHED: &[Batched] = &[
         run: |t, x, s| step(t, x, s, 2, Rotation::PerPair),
     },
     Batched { name: "relu", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.relu(x[0])?]) },
+    Batched { name: "relu_squared", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.relu_squared(x[0])?]) },
+    Batched { name: "concat", samples: 2, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.concat(x[0], x[1], 1)?]) },
+    Batched {
+        name: "layer_scale",
+        samples: 2,
+        n: 2,
+        shared: &[(&[10], STORAGE)],
+        run: |t, x, s| Ok(vec![t.layer_scale(x[0], x[1], s[0], 1, 0.75)?]),
+    },
+    Batched {
+        name: "norm_heads",
+        samples: 1,
+        n: 2,
+        shared: &[],
+        run: |t, x, _| {
+            let samples = t.spec(x[0])?.shape[0];
+            let tokens = t.reshape(x[0], &[samples, 13, 110])?;
+            Ok(vec![t.norm_heads(tokens, 11, 7, 1e-5)?])
+        },
+    },
     Batched { name: "gelu", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.gelu(x[0])?]) },
     Batched { name: "silu", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.silu(x[0])?]) },
+    Batched { name: "radial_tanh", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.radial_tanh(x[0], 1, 5)?]) },
+    Batched {
+        name: "gate",
+        samples: 2,
+        n: 2,
+        shared: &[],
+        run: |t, x, _| {
+            let gates = t.readout_norm(x[1], None, 1, 5)?;
+            Ok(vec![t.gate(x[0], gates, 1, 5)?])
+        },
+    },
+    Batched {
+        name: "linear_u1",
+        samples: 1,
+        n: 2,
+        shared: &[(&[9, 5], STORAGE), (&[9, 5], STORAGE)],
+        run: |t, x, s| Ok(vec![t.linear_u1(x[0], s[0], s[1], 1)?]),
+    },
     Batched { name: "swiglu", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.swiglu(x[0], 1)?]) },
     Batched { name: "pool_average", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.pool_average(x[0])?]) },
     Batched { name: "pool_max", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.pool_max(x[0])?]) },

@@ -11,6 +11,7 @@ mod parameters;
 pub mod position;
 mod snapshot;
 mod trainer;
+pub mod transformer;
 pub mod vote;
 
 pub use parameters::{Bound, Builder, Initial, Parameter, Parameters, Placed, Role};

@@ -8,10 +8,22 @@ pub(crate) fn oscillators(op: &str, shape: &[usize], axis: usize, n: usize) -> R
     if n < 2 {
         return Err(Error::argument(ErrorKind::Param, op, "n", n, "at least 2 components (one cannot rotate)"));
     }
+    split(op, shape, axis, "n", n)
+}
+
+/// Splits axis `axis` into neurons of `k` components, of which one is enough.
+pub(crate) fn vectors(op: &str, shape: &[usize], axis: usize, k: usize) -> Result<Oscillators> {
+    if k == 0 {
+        return Err(Error::argument(ErrorKind::Param, op, "k", k, "at least 1 component"));
+    }
+    split(op, shape, axis, "k", k)
+}
+
+fn split(op: &str, shape: &[usize], axis: usize, argument: &str, n: usize) -> Result<Oscillators> {
     let channels = extent(op, shape, axis)?;
     if channels % n != 0 {
         let got = format!("{channels} channels along axis {axis}");
-        let wanted = format!("a multiple of n = {n}");
+        let wanted = format!("a multiple of {argument} = {n}");
         return Err(Error::argument(ErrorKind::Shape, op, "x", got, wanted));
     }
     indexable(op, shape)?;

@@ -12,6 +12,7 @@ mod case;
 pub mod cast;
 mod channel_sums;
 pub mod check;
+pub mod concat;
 pub mod conv2d;
 pub mod couple_attention;
 pub mod couple_conv2d;
@@ -23,25 +24,31 @@ pub mod ema;
 pub mod embedding;
 pub mod energy;
 pub mod fill;
+pub mod gate;
 pub mod gelu;
 pub mod graph;
 pub mod kuramoto_attention;
 pub mod kuramoto_attention_weights;
+pub mod layer_scale;
 mod layout;
 pub mod linear;
+pub mod linear_u1;
 pub mod matmul;
 pub mod noise;
 pub mod norm_batch;
 pub mod norm_batch_inference;
 pub mod norm_group;
+pub mod norm_heads;
 pub mod norm_layer;
 pub mod norm_rms;
 pub mod phase_features;
 pub mod phase_wrap;
 pub mod pool_average;
 pub mod pool_max;
+pub mod radial_tanh;
 pub mod readout_norm;
 pub mod relu;
+pub mod relu_squared;
 pub mod resize_bilinear;
 mod row_moment;
 mod rows;
@@ -68,6 +75,7 @@ pub static ALL: &[&OpSpec] = &[
     &axpy::SPEC,
     &blend::SPEC,
     &cast::SPEC,
+    &concat::SPEC,
     &conv2d::SPEC,
     &couple_attention::SPEC,
     &couple_conv2d::SPEC,
@@ -79,23 +87,29 @@ pub static ALL: &[&OpSpec] = &[
     &embedding::SPEC,
     &energy::SPEC,
     &fill::SPEC,
+    &gate::SPEC,
     &gelu::SPEC,
     &kuramoto_attention::SPEC,
     &kuramoto_attention_weights::SPEC,
+    &layer_scale::SPEC,
     &linear::SPEC,
+    &linear_u1::SPEC,
     &matmul::SPEC,
     &noise::SPEC,
     &norm_batch::SPEC,
     &norm_batch_inference::SPEC,
     &norm_group::SPEC,
+    &norm_heads::SPEC,
     &norm_layer::SPEC,
     &norm_rms::SPEC,
     &phase_features::SPEC,
     &phase_wrap::SPEC,
     &pool_average::SPEC,
     &pool_max::SPEC,
+    &radial_tanh::SPEC,
     &readout_norm::SPEC,
     &relu::SPEC,
+    &relu_squared::SPEC,
     &resize_bilinear::SPEC,
     &scale::SPEC,
     &scale_bias::SPEC,

@@ -142,6 +142,19 @@ const LINEAR_W: &[(&str, Value)] = &[
     ("width", U(54)),
 ];
 const LINEAR_W_LENGTHS: &[(&str, usize)] = &[("x", 170), ("dst_bar", 306), ("partial", 108)];
+const LINEAR_U1: &[(&str, Value)] = &[
+    ("columns", U(34)),
+    ("rows", U(5)),
+    ("depth", U(3)),
+    ("inner", U(17)),
+    ("row", U(3)),
+    ("col", U(1)),
+    ("turn", F(1.0)),
+];
+const LINEAR_U1_LENGTHS: &[(&str, usize)] = &[("x", 204), ("w1", 15), ("w2", 15), ("dst", 340)];
+const LINEAR_U1_W: &[(&str, Value)] =
+    &[("columns", U(34)), ("rows", U(5)), ("depth", U(9)), ("inner", U(17)), ("run", U(20)), ("tiles", U(2))];
+const LINEAR_U1_W_LENGTHS: &[(&str, usize)] = &[("x", 612), ("dst_bar", 340), ("partial", 180)];
 const MATMUL: &[(&str, Value)] = &[
     ("batch", U(2)),
     ("rows", U(3)),
@@ -230,6 +243,8 @@ const STEP_SCALARS_LENGTHS: &[(&str, usize)] =
 const DENSE: &[(&str, Value)] = &[("len", U(21)), ("nodes", U(7)), ("symmetric", U(1)), ("has_bias", U(1))];
 const NORMALIZE: &[(&str, Value)] = &[("count", U(20)), ("n", U(4)), ("inner", U(5))];
 
+const RADIAL: &[(&str, Value)] = &[("count", U(20)), ("n", U(4)), ("inner", U(5)), ("near", F(0.1))];
+
 const ENTRIES: &[Entry] = &[
     Entry {
         kernel: "add",
@@ -298,6 +313,20 @@ const ENTRIES: &[Entry] = &[
         params: NORMALIZE,
         lengths: &[("x", STATE), ("deviation", 64)],
         groups: 1,
+    },
+    Entry {
+        kernel: "concat",
+        constants: &[],
+        params: &[("len", U(130)), ("run_a", U(20)), ("run_b", U(45))],
+        lengths: &[("a", 40), ("b", 90), ("dst", 130)],
+        groups: 3,
+    },
+    Entry {
+        kernel: "concat_bwd",
+        constants: &[],
+        params: &[("len", U(90)), ("part", U(45)), ("run", U(65)), ("offset", U(20))],
+        lengths: &[("dst_bar", 130), ("part_bar", 90)],
+        groups: 2,
     },
     Entry {
         kernel: "conv2d",
@@ -451,6 +480,20 @@ const ENTRIES: &[Entry] = &[
         groups: 3,
     },
     Entry {
+        kernel: "gate",
+        constants: &[],
+        params: &[("len", U(80)), ("n", U(4)), ("inner", U(5))],
+        lengths: &[("x", STATE), ("g", 20), ("dst", STATE)],
+        groups: 2,
+    },
+    Entry {
+        kernel: "gate_bwd",
+        constants: &[],
+        params: NORMALIZE,
+        lengths: &[("x", STATE), ("g", 20), ("dst_bar", STATE), ("x_bar", STATE), ("g_bar", 20)],
+        groups: 1,
+    },
+    Entry {
         kernel: "gelu",
         constants: &[],
         params: &[("len", U(130))],
@@ -530,10 +573,41 @@ const ENTRIES: &[Entry] = &[
         lengths: &[("features", 480), ("stats", 40), ("weights", 100)],
         groups: 2,
     },
+    Entry {
+        kernel: "layer_scale",
+        constants: &[],
+        params: &[("len", U(80)), ("channels", U(8)), ("inner", U(5)), ("limit", F(0.75))],
+        lengths: &[("x", STATE), ("y", STATE), ("raw", 8), ("dst", STATE)],
+        groups: 2,
+    },
+    Entry {
+        kernel: "layer_scale_bwd",
+        constants: &[],
+        params: &[("len", U(80)), ("channels", U(8)), ("inner", U(5)), ("limit", F(0.75))],
+        lengths: &[("raw", 8), ("dst_bar", STATE), ("y_bar", STATE)],
+        groups: 2,
+    },
+    Entry {
+        kernel: "layer_scale_bwd_raw",
+        constants: &[],
+        params: &[("channels", U(8)), ("limit", F(0.75))],
+        lengths: &[("raw", 8), ("sums", 8), ("raw_bar", 8)],
+        groups: 1,
+    },
     Entry { kernel: "linear", constants: &[], params: LINEAR, lengths: LINEAR_LENGTHS, groups: 5 },
     Entry { kernel: "linear_bwd_w", constants: &[], params: LINEAR_W, lengths: LINEAR_W_LENGTHS, groups: 2 },
     Entry { kernel: "linear_bwd_w_reg", constants: &[], params: LINEAR_W, lengths: LINEAR_W_LENGTHS, groups: 1 },
     Entry { kernel: "linear_reg", constants: &[], params: LINEAR, lengths: LINEAR_LENGTHS, groups: 2 },
+    Entry { kernel: "linear_u1", constants: &[], params: LINEAR_U1, lengths: LINEAR_U1_LENGTHS, groups: 3 },
+    Entry { kernel: "linear_u1_bwd_w", constants: &[], params: LINEAR_U1_W, lengths: LINEAR_U1_W_LENGTHS, groups: 2 },
+    Entry {
+        kernel: "linear_u1_bwd_w_reg",
+        constants: &[],
+        params: LINEAR_U1_W,
+        lengths: LINEAR_U1_W_LENGTHS,
+        groups: 1,
+    },
+    Entry { kernel: "linear_u1_reg", constants: &[], params: LINEAR_U1, lengths: LINEAR_U1_LENGTHS, groups: 2 },
     Entry { kernel: "matmul", constants: &[], params: MATMUL, lengths: MATMUL_LENGTHS, groups: 8 },
     Entry { kernel: "matmul_reg", constants: &[("ACROSS", 8)], params: MATMUL, lengths: MATMUL_LENGTHS, groups: 4 },
     Entry { kernel: "noise", constants: &[], params: NOISE, lengths: &[("dst", 140)], groups: 3 },
@@ -663,6 +737,34 @@ const ENTRIES: &[Entry] = &[
         groups: 1,
     },
     Entry {
+        kernel: "norm_heads",
+        constants: &[],
+        params: &[
+            ("rows", U(20)),
+            ("heads", U(6)),
+            ("normed", U(4)),
+            ("dim", U(4)),
+            ("share", F(0.25)),
+            ("eps", F(2.0)),
+        ],
+        lengths: &[("x", STATE), ("dst", STATE)],
+        groups: 1,
+    },
+    Entry {
+        kernel: "norm_heads_bwd",
+        constants: &[],
+        params: &[
+            ("rows", U(20)),
+            ("heads", U(6)),
+            ("normed", U(4)),
+            ("dim", U(4)),
+            ("share", F(0.25)),
+            ("eps", F(2.0)),
+        ],
+        lengths: &[("x", STATE), ("dst_bar", STATE), ("x_bar", STATE)],
+        groups: 1,
+    },
+    Entry {
         kernel: "norm_layer",
         constants: &[],
         params: &[
@@ -773,6 +875,20 @@ const ENTRIES: &[Entry] = &[
         groups: 3,
     },
     Entry {
+        kernel: "radial_tanh",
+        constants: &[],
+        params: RADIAL,
+        lengths: &[("x", STATE), ("dst", STATE)],
+        groups: 1,
+    },
+    Entry {
+        kernel: "radial_tanh_bwd",
+        constants: &[],
+        params: RADIAL,
+        lengths: &[("x", STATE), ("dst_bar", STATE), ("x_bar", STATE)],
+        groups: 1,
+    },
+    Entry {
         kernel: "readout_norm",
         constants: &[],
         params: &[("count", U(20)), ("n", U(4)), ("inner", U(5)), ("channels", U(2)), ("has_bias", U(1))],
@@ -795,6 +911,20 @@ const ENTRIES: &[Entry] = &[
     },
     Entry {
         kernel: "relu_bwd",
+        constants: &[],
+        params: &[("len", U(130))],
+        lengths: &[("x", 130), ("dst_bar", 130), ("x_bar", 130)],
+        groups: 3,
+    },
+    Entry {
+        kernel: "relu_squared",
+        constants: &[],
+        params: &[("len", U(130))],
+        lengths: &[("x", 130), ("dst", 130)],
+        groups: 3,
+    },
+    Entry {
+        kernel: "relu_squared_bwd",
         constants: &[],
         params: &[("len", U(130))],
         lengths: &[("x", 130), ("dst_bar", 130), ("x_bar", 130)],

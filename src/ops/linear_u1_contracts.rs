@@ -1,0 +1,62 @@
+//! The kernels of [`super::LinearU1`].
+
+use crate::kernel::{Binding, Elem, Kernel, Params as _, input, output, source};
+
+crate::params! {
+    /// Parameters of the forward kernels, which the cotangent of `x` runs too.
+    pub(super) struct Params { pub columns: u32, pub rows: u32, pub depth: u32, pub inner: u32, pub row: u32, pub col: u32, pub turn: f32 }
+}
+
+crate::params! {
+    /// Parameters of the gradients' kernels.
+    pub(super) struct ParamsW { pub columns: u32, pub rows: u32, pub depth: u32, pub inner: u32, pub run: u32, pub tiles: u32 }
+}
+
+const BINDINGS: &[Binding] = &[
+    input("x", Elem::Storage, "[outer, depth, 2, inner]"),
+    input("w1", Elem::Storage, "[rows, depth] or its transpose"),
+    input("w2", Elem::Storage, "[rows, depth] or its transpose"),
+    output("dst", Elem::Storage, "[outer, rows, 2, inner]"),
+];
+
+const BINDINGS_W: &[Binding] = &[
+    input("x", Elem::Storage, "[outer, depth, 2, inner]"),
+    input("dst_bar", Elem::Storage, "[outer, rows, 2, inner]"),
+    output("partial", Elem::F32, "[tiles, 2, rows, depth]"),
+];
+
+/// Forward, and the cotangent of `x`.
+pub static FORWARD: Kernel = Kernel {
+    name: "linear_u1",
+    source: source!("linear_u1", "grid"),
+    params: Params::FIELDS,
+    bindings: BINDINGS,
+    constants: &[],
+};
+
+/// The same with a tile of registers.
+pub static FORWARD_REG: Kernel = Kernel {
+    name: "linear_u1_reg",
+    source: source!("linear_u1_reg", "grid", "tile"),
+    params: Params::FIELDS,
+    bindings: BINDINGS,
+    constants: &[],
+};
+
+/// Cotangents of the weights, by tiles; `sum_columns` adds them.
+pub static BACKWARD_W: Kernel = Kernel {
+    name: "linear_u1_bwd_w",
+    source: source!("linear_u1_bwd_w", "grid"),
+    params: ParamsW::FIELDS,
+    bindings: BINDINGS_W,
+    constants: &[],
+};
+
+/// The same with a tile of registers.
+pub static BACKWARD_W_REG: Kernel = Kernel {
+    name: "linear_u1_bwd_w_reg",
+    source: source!("linear_u1_bwd_w_reg", "grid", "tile"),
+    params: ParamsW::FIELDS,
+    bindings: BINDINGS_W,
+    constants: &[],
+};
