@@ -5,6 +5,7 @@
 
 pub mod adam;
 pub mod add;
+mod anchors;
 pub mod axpy;
 pub mod blend;
 mod case;
@@ -12,6 +13,7 @@ pub mod cast;
 mod channel_sums;
 pub mod check;
 pub mod conv2d;
+pub mod couple_anchors;
 pub mod couple_attention;
 pub mod couple_conv2d;
 pub mod couple_dense;
@@ -21,6 +23,7 @@ pub mod dot;
 pub mod ema;
 pub mod embedding;
 pub mod energy;
+pub mod equilibrate;
 pub mod fill;
 pub mod gelu;
 pub mod graph;
@@ -35,6 +38,7 @@ pub mod norm_layer;
 pub mod norm_rms;
 pub mod pool_average;
 pub mod pool_max;
+pub mod readout_anchors;
 pub mod readout_norm;
 pub mod relu;
 pub mod resize_bilinear;
@@ -63,6 +67,7 @@ pub static ALL: &[&OpSpec] = &[
     &blend::SPEC,
     &cast::SPEC,
     &conv2d::SPEC,
+    &couple_anchors::SPEC,
     &couple_attention::SPEC,
     &couple_conv2d::SPEC,
     &couple_dense::SPEC,
@@ -72,6 +77,7 @@ pub static ALL: &[&OpSpec] = &[
     &ema::SPEC,
     &embedding::SPEC,
     &energy::SPEC,
+    &equilibrate::SPEC,
     &fill::SPEC,
     &gelu::SPEC,
     &linear::SPEC,
@@ -84,6 +90,7 @@ pub static ALL: &[&OpSpec] = &[
     &norm_rms::SPEC,
     &pool_average::SPEC,
     &pool_max::SPEC,
+    &readout_anchors::SPEC,
     &readout_norm::SPEC,
     &relu::SPEC,
     &resize_bilinear::SPEC,
