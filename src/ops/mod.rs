@@ -5,6 +5,7 @@
 
 pub mod adam;
 pub mod add;
+mod anchors;
 mod attention;
 pub mod axpy;
 pub mod blend;
@@ -14,6 +15,7 @@ mod channel_sums;
 pub mod check;
 pub mod concat;
 pub mod conv2d;
+pub mod couple_anchors;
 pub mod couple_attention;
 pub mod couple_conv2d;
 pub mod couple_dense;
@@ -23,6 +25,7 @@ pub mod dot;
 pub mod ema;
 pub mod embedding;
 pub mod energy;
+pub mod equilibrate;
 pub mod fill;
 pub mod gate;
 pub mod gelu;
@@ -46,6 +49,7 @@ pub mod phase_wrap;
 pub mod pool_average;
 pub mod pool_max;
 pub mod radial_tanh;
+pub mod readout_anchors;
 pub mod readout_norm;
 pub mod relu;
 pub mod relu_squared;
@@ -81,6 +85,7 @@ pub static ALL: &[&OpSpec] = &[
     &cast::SPEC,
     &concat::SPEC,
     &conv2d::SPEC,
+    &couple_anchors::SPEC,
     &couple_attention::SPEC,
     &couple_conv2d::SPEC,
     &couple_dense::SPEC,
@@ -90,6 +95,7 @@ pub static ALL: &[&OpSpec] = &[
     &ema::SPEC,
     &embedding::SPEC,
     &energy::SPEC,
+    &equilibrate::SPEC,
     &fill::SPEC,
     &gate::SPEC,
     &gelu::SPEC,
@@ -111,6 +117,7 @@ pub static ALL: &[&OpSpec] = &[
     &pool_average::SPEC,
     &pool_max::SPEC,
     &radial_tanh::SPEC,
+    &readout_anchors::SPEC,
     &readout_norm::SPEC,
     &relu::SPEC,
     &relu_squared::SPEC,
