@@ -26,6 +26,7 @@ pub use ops::ema::{WarmUp, warmup_decay};
 pub use ops::graph::Graph;
 pub use ops::matmul::MatmulOptions;
 pub use ops::sphere_step::{Rotation, StepOptions};
+pub use ops::time_multiplexed::{Activation, RecurrenceOptions};
 pub use tape::{Array, Backend, Grads, Repeated, Rule, Spec, Stepped, Storage, Tape, Value, Var};
 #[cfg(feature = "gpu")]
 pub use wgpu;

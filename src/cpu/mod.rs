@@ -17,6 +17,7 @@ pub mod couple_conv2d;
 pub mod couple_dense;
 pub mod couple_sparse;
 pub mod cross_entropy;
+pub mod decay;
 pub mod dot;
 pub mod ema;
 pub mod embedding;
@@ -45,6 +46,7 @@ pub mod silu;
 pub mod sphere_normalize;
 pub mod sphere_step;
 pub mod swiglu;
+pub mod time_multiplexed;
 
 pub use layout::{Channels, Oscillators};
 pub use real::{Bound, Dual, Real, Tier};

@@ -17,6 +17,7 @@ pub mod couple_conv2d;
 pub mod couple_dense;
 pub mod couple_sparse;
 pub mod cross_entropy;
+pub mod decay;
 pub mod dot;
 pub mod ema;
 pub mod embedding;
@@ -49,6 +50,7 @@ pub mod sphere_step;
 mod sum_columns;
 mod sum_rows;
 pub mod swiglu;
+pub mod time_multiplexed;
 mod unary;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -68,6 +70,7 @@ pub static ALL: &[&OpSpec] = &[
     &couple_dense::SPEC,
     &couple_sparse::SPEC,
     &cross_entropy::SPEC,
+    &decay::SPEC,
     &dot::SPEC,
     &ema::SPEC,
     &embedding::SPEC,
@@ -93,6 +96,7 @@ pub static ALL: &[&OpSpec] = &[
     &sphere_normalize::SPEC,
     &sphere_step::SPEC,
     &swiglu::SPEC,
+    &time_multiplexed::SPEC,
 ];
 
 /// Every kernel of the library, once each, in the order of [`ALL`].
