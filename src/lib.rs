@@ -31,6 +31,7 @@ pub use ops::graph::Graph;
 pub use ops::matmul::MatmulOptions;
 pub use ops::readout_anchors::AnchorReadout;
 pub use ops::sphere_step::{Rotation, StepOptions};
+pub use ops::time_multiplexed::{Activation, RecurrenceOptions};
 pub use tape::{Array, Backend, Grads, Repeated, Rule, Spec, Stepped, Storage, Tape, Value, Var};
 #[cfg(feature = "gpu")]
 pub use wgpu;

@@ -20,6 +20,7 @@ pub mod couple_conv2d;
 pub mod couple_dense;
 pub mod couple_sparse;
 pub mod cross_entropy;
+pub mod decay;
 pub mod dot;
 pub mod ema;
 pub mod embedding;
@@ -65,6 +66,7 @@ pub mod sphere_normalize;
 pub mod sphere_step;
 pub mod swiglu;
 pub mod tanh;
+pub mod time_multiplexed;
 
 pub use layout::{Channels, Oscillators, Window};
 pub use real::{Bound, Dual, Real, Tier};

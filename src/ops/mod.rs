@@ -21,6 +21,7 @@ pub mod couple_conv2d;
 pub mod couple_dense;
 pub mod couple_sparse;
 pub mod cross_entropy;
+pub mod decay;
 pub mod dot;
 pub mod ema;
 pub mod embedding;
@@ -70,6 +71,7 @@ mod sum_columns;
 mod sum_rows;
 pub mod swiglu;
 pub mod tanh;
+pub mod time_multiplexed;
 mod unary;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -91,6 +93,7 @@ pub static ALL: &[&OpSpec] = &[
     &couple_dense::SPEC,
     &couple_sparse::SPEC,
     &cross_entropy::SPEC,
+    &decay::SPEC,
     &dot::SPEC,
     &ema::SPEC,
     &embedding::SPEC,
@@ -133,6 +136,7 @@ pub static ALL: &[&OpSpec] = &[
     &sphere_step::SPEC,
     &swiglu::SPEC,
     &tanh::SPEC,
+    &time_multiplexed::SPEC,
 ];
 
 /// Every kernel of the library, once each, in the order of [`ALL`].
