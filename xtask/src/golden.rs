@@ -1,6 +1,7 @@
 //! `cargo xtask golden`: builds what golden files describe and compares every output and gradient.
 
 mod akorn;
+mod attractor;
 pub mod compare;
 mod equivariant;
 pub mod file;
@@ -46,6 +47,7 @@ pub struct Args {
 /// All kinds of cases that are known.
 pub fn cases() -> Vec<Case> {
     [akorn::CASES, equivariant::CASES].concat()
+    [akorn::CASES, attractor::CASES].concat()
 }
 
 /// Where cases are computed.
