@@ -221,12 +221,13 @@ fn cases() -> Vec<Case> {
         absolute: 0.0,
     };
     let mut cases = Vec::new();
-    let mut case = |label: &str, window: usize, judgement: Judgement, norms, beyond, moved, [status, best, first]: [f64; 3]| {
-        let at = Window::new(2, 1, window, judgement.iteration);
-        let fills = vec![sums(window, at.slot, norms, beyond, moved), records(window, status, best, first)];
-        let label = format!("window {window} iteration {}, {label}", judgement.iteration);
-        cases.extend(SolveJudge::new(&at, &judgement).ok().map(|op| Case::new(label, op, fills)));
-    };
+    let mut case =
+        |label: &str, window: usize, judgement: Judgement, norms, beyond, moved, [status, best, first]: [f64; 3]| {
+            let at = Window::new(2, 1, window, judgement.iteration);
+            let fills = vec![sums(window, at.slot, norms, beyond, moved), records(window, status, best, first)];
+            let label = format!("window {window} iteration {}, {label}", judgement.iteration);
+            cases.extend(SolveJudge::new(&at, &judgement).ok().map(|op| Case::new(label, op, fills)));
+        };
     let running = [cpu::RUNNING, 0.25, 1.0];
     for window in [1, 2, 3, 5, 8] {
         for iteration in [0, 1, 3, 64, 75] {

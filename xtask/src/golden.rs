@@ -46,8 +46,7 @@ pub struct Args {
 
 /// All kinds of cases that are known.
 pub fn cases() -> Vec<Case> {
-    [akorn::CASES, equivariant::CASES].concat()
-    [akorn::CASES, attractor::CASES].concat()
+    [akorn::CASES, attractor::CASES, equivariant::CASES].concat()
 }
 
 /// Where cases are computed.
