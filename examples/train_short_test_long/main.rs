@@ -65,8 +65,8 @@ struct Args {
     /// Test strings
     #[arg(long, default_value_t = 64, value_parser = at_least_one)]
     tests: usize,
-    /// Learning rate
-    #[arg(long, default_value_t = 5e-3)]
+    /// Learning rate of the first step, from which it falls in a line to zero
+    #[arg(long, default_value_t = 1e-2)]
     rate: f64,
     /// The loss is read after every so many steps
     #[arg(long, default_value_t = 20, value_parser = at_least_one)]
@@ -91,40 +91,37 @@ fn main() -> Result<(), Box<dyn Error>> {
     if args.quick {
         (args.seeds, args.fast, args.rounds) = (1, vec![1], 1);
         (args.steps, args.log_every, args.length, args.test_length, args.tests) = (24, 12, 6, 64, 32);
-        args.rate = 1e-2;
     }
     let started = Instant::now();
     let context = Context::new()?;
     println!("{context:?}");
     let strings = Strings::draw(&mut ChaCha8Rng::seed_from_u64(TEST_SEED), args.tests, args.test_length);
-    let kinds = || {
-        let fast = args.fast.iter().map(|steps| Kind::FastSlow(*steps));
-        fast.chain([Kind::Plain, Kind::Looped(args.rounds)])
-    };
+    let fast = args.fast.iter().map(|steps| Kind::FastSlow(*steps));
+    let kinds: Vec<Kind> = fast.chain([Kind::Plain, Kind::Looped(args.rounds)]).collect();
     println!(
         "trained on {} brackets, tested on {}; always the most frequent answer is right on {:.1} % of them",
         args.length,
         args.test_length,
         100.0 * strings.guess()
     );
-    let bar = ProgressBar::new(kinds().count() as u64 * args.seeds * args.steps as u64);
+    let bar = ProgressBar::new(kinds.len() as u64 * args.seeds * args.steps as u64);
     bar.set_style(ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}, {eta} to go")?);
+    std::fs::create_dir_all(&args.out)?;
     let mut outcomes = Vec::new();
     for seed in (0..args.seeds).map(|i| args.seed.wrapping_add(i)) {
-        for kind in kinds() {
-            outcomes.push(run(&args, &context, kind, &strings, seed, &bar)?);
+        for kind in &kinds {
+            outcomes.push(run(&args, &context, *kind, &strings, seed, &bar)?);
+        }
+        // After every seed, so that a run that is cut short leaves what it has.
+        report::draw(&args.out, &kinds, &outcomes, args.length)?;
+        if let Some(path) = &args.json {
+            let took = started.elapsed().as_secs_f64();
+            std::fs::write(path, report::json(&outcomes, args.length, took).to_string() + "\n")?;
         }
     }
     bar.finish_and_clear();
-    std::fs::create_dir_all(&args.out)?;
-    let kinds: Vec<Kind> = kinds().collect();
     report::print(&kinds, &outcomes, args.length);
-    report::draw(&args.out, &kinds, &outcomes, args.length)?;
-    let took = started.elapsed().as_secs_f64();
-    println!("{took:.0} s; pictures in {}", args.out.display());
-    if let Some(path) = &args.json {
-        std::fs::write(path, report::json(&outcomes, args.length, took).to_string() + "\n")?;
-    }
+    println!("{:.0} s; pictures in {}", started.elapsed().as_secs_f64(), args.out.display());
     if args.quick { learned(&outcomes, &strings) } else { Ok(()) }
 }
 
@@ -140,7 +137,7 @@ fn run(
     let Args { steps, batch, length, rate, log_every, .. } = *args;
     let network = Network::new(kind)?;
     let learned = network.parameters(seed)?.learned();
-    let mut training = Training::new(context, &network, Plan { seed, batch, length, rate, log_every })?;
+    let mut training = Training::new(context, &network, Plan { seed, steps, batch, length, rate, log_every })?;
     let mut losses = Vec::new();
     for step in 1..=steps {
         if let Some(loss) = training.step()? {

@@ -1,6 +1,6 @@
 //! Bracket strings of two kinds nested up to three deep, Dyck-(2,3), and what may follow each of their beginnings.
 
-use rand::Rng;
+use rand::{Rng, RngExt};
 
 /// Kinds of brackets.
 pub const KINDS: usize = 2;

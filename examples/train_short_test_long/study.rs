@@ -19,9 +19,11 @@ const CHUNK: usize = 32;
 #[derive(Clone, Copy)]
 pub struct Plan {
     pub seed: u64,
+    pub steps: usize,
     pub batch: usize,
     /// Brackets of a training string.
     pub length: usize,
+    /// Of the first step; it falls in a line to zero.
     pub rate: f64,
     /// The loss is read after every so many steps, and after the first.
     pub log_every: usize,
@@ -58,7 +60,9 @@ impl<'a> Training<'a> {
 
     /// One step on strings that were never seen before; its loss, if it is read.
     pub fn step(&mut self) -> Result<Option<f64>> {
-        let Plan { seed, batch, length, log_every, .. } = self.plan;
+        let Plan { seed, steps, batch, length, rate, log_every } = self.plan;
+        let done = f64::from(self.trainer.steps()) / steps as f64;
+        self.trainer.options().adam.lr = rate * (1.0 - done);
         let strings = Strings::draw(&mut self.rng, batch, length);
         let mut tape = Tape::new(self.context);
         let bound = self.trainer.bind(&mut tape)?;
