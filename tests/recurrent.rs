@@ -514,6 +514,9 @@ fn one_free_step_is_a_recurrent_network_with_a_normalised_state() -> Result<()> 
     Ok(())
 }
 
+/// Gradients by name.
+type Named = Vec<(String, Vec<f64>)>;
+
 /// A functional of the states after two observations of two fast steps, and the gradients of all parameters, the start
 /// and the drives.
 fn unrolled(
@@ -521,7 +524,7 @@ fn unrolled(
     parameters: &Parameters,
     moved: &[(String, Vec<f64>)],
     storage: Storage,
-) -> Result<(f64, Vec<(String, Vec<f64>)>)> {
+) -> Result<(f64, Named)> {
     let mut tape = Tape::reference();
     let bound: Bound = parameters.place(&mut tape)?.bind(&mut tape);
     // Parameters and inputs as leaves of f64.

@@ -81,6 +81,7 @@ mod tests {
             for t in 0..60 {
                 let at = b * 60 + t;
                 let token = strings.tokens[at] as usize;
+                assert!(token < TOKENS);
                 if token < KINDS {
                     assert!(before <= KINDS, "an opening bracket where none may follow");
                     open.push(token);
