@@ -6,6 +6,7 @@
 
 pub(crate) mod accumulate;
 mod checkpoint;
+mod stack;
 mod value;
 
 use std::ops::Range;
