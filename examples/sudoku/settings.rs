@@ -255,7 +255,12 @@ impl Settings {
         within("ema", self.ema, 1.0)?;
         within("clip", self.clip, f64::MAX)?;
         if self.spread > 0 && self.spread >= self.t {
-            return Err(format!("--spread is {}; with --t {} it is at most {}", self.spread, self.t, self.t.max(1) - 1));
+            return Err(format!(
+                "--spread is {}; with --t {} it is at most {}",
+                self.spread,
+                self.t,
+                self.t.max(1) - 1
+            ));
         }
         if self.network.side != 9 && self.network.side != 4 {
             return Err(format!("--side is {}; boards have 9 or 4 cells a side", self.network.side));
