@@ -46,10 +46,14 @@ mod rows;
 pub mod scale;
 pub mod scale_bias;
 pub mod silu;
+pub mod solve_judge;
+pub mod solve_mix;
+pub mod solve_residual;
 pub mod sphere_normalize;
 pub mod sphere_step;
 pub mod swiglu;
+pub mod tanh;
 
-pub use layout::{Channels, Oscillators};
+pub use layout::{Channels, Oscillators, Window};
 pub use real::{Bound, Dual, Real, Tier};
 pub use rows::{Over, Rows, Statistics};

@@ -47,12 +47,16 @@ mod rows;
 pub mod scale;
 pub mod scale_bias;
 pub mod silu;
+pub mod solve_judge;
+pub mod solve_mix;
+pub mod solve_residual;
 pub mod spec;
 pub mod sphere_normalize;
 pub mod sphere_step;
 mod sum_columns;
 mod sum_rows;
 pub mod swiglu;
+pub mod tanh;
 mod unary;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -98,9 +102,13 @@ pub static ALL: &[&OpSpec] = &[
     &scale::SPEC,
     &scale_bias::SPEC,
     &silu::SPEC,
+    &solve_judge::SPEC,
+    &solve_mix::SPEC,
+    &solve_residual::SPEC,
     &sphere_normalize::SPEC,
     &sphere_step::SPEC,
     &swiglu::SPEC,
+    &tanh::SPEC,
 ];
 
 /// Every kernel of the library, once each, in the order of [`ALL`].
