@@ -6,12 +6,12 @@ mod common;
 
 use common::{device, error_of, numbers, own_device, refused};
 use kuramoto::model::attractor::{
-    Adjoint, AttractorConfig, AttractorLm, AttractorLmConfig, AttractorPuzzle, AttractorPuzzleConfig, Limits, Outcome,
-    Refine, Settle, settle,
+    AttractorConfig, AttractorLm, AttractorLmConfig, AttractorPuzzle, AttractorPuzzleConfig, Refine,
 };
 use kuramoto::model::transformer::{BlockNorm, Gate, Mlp, Placement, TransformerBlock, TransformerConfig};
 use kuramoto::model::{Builder, Parameters};
-use kuramoto::{DType, ErrorKind, Result, Tape, Var};
+use kuramoto::solve::{Adjoint, Implicit, Method, Sample, SolveOptions, Status};
+use kuramoto::{DType, ErrorKind, Result, Tape};
 
 /// Largest difference beside the largest element.
 fn apart(a: &[f64], b: &[f64]) -> f64 {
@@ -257,7 +257,7 @@ const BOARDS: [u32; 8] = [1, 0, 0, 3, 0, 2, 1, 0];
 const SOLUTIONS: [u32; 8] = [1, 2, 1, 3, 3, 2, 1, 2];
 
 /// Loss, all gradients one after the other, and the outcomes of the samples.
-fn trained(tape: &mut Tape, refine: &Refine) -> Result<(f64, Vec<f64>, Vec<Outcome>)> {
+fn trained(tape: &mut Tape, refine: &Refine) -> Result<(f64, Vec<f64>, Vec<Sample>)> {
     let (model, parameters) = puzzle()?;
     let bound = parameters.place(tape)?.bind(tape);
     let answer = model.forward(tape, &bound, &BOARDS, refine)?;
@@ -267,109 +267,55 @@ fn trained(tape: &mut Tape, refine: &Refine) -> Result<(f64, Vec<f64>, Vec<Outco
     for parameter in parameters.iter() {
         all.extend(grads.read(tape, bound.get(&parameter.name)?)?);
     }
-    Ok((tape.read(loss)?[0], all, answer.refined.outcomes))
+    let samples = answer.refined.equilibrium.map(|found| found.solution().samples().to_vec());
+    Ok((tape.read(loss)?[0], all, samples.unwrap_or_default()))
+}
+
+fn picard(tolerance: f64, most: usize) -> SolveOptions {
+    SolveOptions::new(Method::Picard, tolerance, most)
 }
 
 fn tight(adjoint: Adjoint) -> Refine {
-    Refine::Settle(Settle::new(Limits::new(400, 1e-13)).adjoint(adjoint).demanded())
+    Refine::settle_strictly(picard(1e-13, 400), adjoint)
+}
+
+fn exact() -> Adjoint {
+    Adjoint::Implicit(Implicit::new(picard(1e-13, 400)))
 }
 
 #[test]
 fn the_implicit_gradient_is_that_of_all_steps() -> Result<()> {
     let mut tape = Tape::reference();
     let (loss, unrolled, _) = trained(&mut tape, &Refine::steps(60))?;
-    let exact = Adjoint::Implicit(Limits::new(400, 1e-13));
-    let (settled, implicit, outcomes) = trained(&mut tape, &tight(exact))?;
-    assert!((loss - settled).abs() < 1e-12, "{loss} beside {settled}");
-    assert!(outcomes.iter().all(|outcome| outcome.converged && outcome.iterations > 3), "{outcomes:?}");
+    let (settled, implicit, samples) = trained(&mut tape, &tight(exact()))?;
+    assert!((loss - settled).abs() < 1e-11, "{loss} beside {settled}");
+    assert!(samples.iter().all(|s| s.status == Status::Converged && s.iterations > 3), "{samples:?}");
     assert!(apart(&implicit, &unrolled) < 1e-10, "{:e}", apart(&implicit, &unrolled));
     Ok(())
 }
 
 #[test]
-fn more_terms_and_more_phantom_steps_come_closer() -> Result<()> {
+fn more_terms_of_the_gradient_come_closer() -> Result<()> {
     let mut tape = Tape::reference();
-    let (_, exact, _) = trained(&mut tape, &tight(Adjoint::Implicit(Limits::new(400, 1e-13))))?;
-    let mut errors = |adjoints: &[Adjoint]| -> Result<Vec<f64>> {
-        adjoints.iter().map(|adjoint| Ok(apart(&trained(&mut tape, &tight(*adjoint))?.1, &exact))).collect()
-    };
-    let neumann = errors(&[0, 1, 2, 4, 8, 16].map(|terms| Adjoint::Neumann { terms }))?;
-    assert!(neumann.windows(2).all(|pair| pair[1] < pair[0]), "{neumann:?}");
-    assert!(neumann[0] > 1e-3 && neumann[5] < 1e-4 * neumann[0], "{neumann:?}");
-    let phantom = errors(&[1, 2, 4, 8, 16].map(|steps| Adjoint::Phantom { steps, tau: 1.0 }))?;
-    assert!(phantom.windows(2).all(|pair| pair[1] < pair[0]), "{phantom:?}");
-    // k undamped steps from the fixed point are the first k terms.
-    for (k, error) in [(0, 1), (2, 3)].map(|(p, terms)| (p, errors(&[Adjoint::Neumann { terms: terms - 1 }]))) {
-        assert!((phantom[k] - error?[0]).abs() < 1e-9, "{phantom:?}");
+    let (_, exact, _) = trained(&mut tape, &tight(exact()))?;
+    let mut errors = Vec::new();
+    for terms in [0, 1, 2, 4, 8, 16] {
+        errors.push(apart(&trained(&mut tape, &tight(Adjoint::neumann(terms)))?.1, &exact));
     }
-    let damped = errors(&[20, 80].map(|steps| Adjoint::Phantom { steps, tau: 0.5 }))?;
-    assert!(damped[1] < 1e-6 && damped[1] < damped[0], "{damped:?}");
-    Ok(())
-}
-
-/// `y <- a y + b` with a rate for each sample.
-fn linear(tape: &mut Tape, rates: &[f32], settings: &Settle) -> Result<(Vec<f64>, Vec<Outcome>)> {
-    let samples = rates.len();
-    let rates = tape.upload(rates, &[samples], DType::F32)?;
-    let rates = tape.constant(rates);
-    let b = tape.upload(&vec![1.0f32; 3 * samples], &[samples, 3], DType::F32)?;
-    let b = tape.leaf(b);
-    let start = tape.fill(0.0, &[samples, 3], DType::F32)?;
-    let step = |tape: &mut Tape, y: Var, params: &[Var]| {
-        let shape = tape.spec(y)?.shape;
-        let zero = tape.fill(0.0, &shape, DType::F32)?;
-        let scaled = tape.blend(y, zero, params[0], 1)?;
-        tape.add(scaled, params[1])
-    };
-    let (y, outcomes) = settle(tape, start, &[rates, b], settings, step)?;
-    Ok((tape.read(y)?, outcomes))
-}
-
-#[test]
-fn samples_settle_by_themselves() -> Result<()> {
-    let settings = Settle::new(Limits::new(300, 1e-5));
-    let rates = [0.1f32, 0.9, 0.5];
-    for mut tape in [Tape::reference(), Tape::new(&device())] {
-        let (all, outcomes) = linear(&mut tape, &rates, &settings)?;
-        for (sample, rate) in rates.iter().enumerate() {
-            let (alone, outcome) = linear(&mut tape, &[*rate], &settings)?;
-            assert_eq!(all[3 * sample..3 * sample + 3], alone, "sample {sample}");
-            assert_eq!(outcomes[sample], outcome[0]);
-            // The residual is below 1e-5, the error below rate / (1 - rate) of that.
-            let exact = 1.0 / (1.0 - f64::from(*rate));
-            assert!((alone[0] - exact).abs() < 1e-4 * exact, "{} beside {exact}", alone[0]);
-        }
-        // |f(y_k) - y_k| / |f(y_k)| is a^k (1 - a) / (1 - a^(k+1)), below 1e-5 from k = 5, 88, 16 on; that is evaluation k + 1.
-        assert_eq!(outcomes.iter().map(|o| o.iterations).collect::<Vec<_>>(), [6, 89, 17]);
-    }
+    assert!(errors.windows(2).all(|pair| pair[1] < pair[0]), "{errors:?}");
+    assert!(errors[0] > 1e-3 && errors[5] < 1e-4 * errors[0], "{errors:?}");
     Ok(())
 }
 
 #[test]
 fn what_does_not_settle_says_so() -> Result<()> {
     let mut tape = Tape::reference();
-    let few = Settle::new(Limits::new(20, 1e-6));
-    let (_, outcomes) = linear(&mut tape, &[0.1, 0.99], &few)?;
-    assert!(outcomes[0].converged && !outcomes[1].converged && outcomes[1].iterations == 20, "{outcomes:?}");
-    let error = error_of(linear(&mut tape, &[0.1, 0.99], &few.demanded()), "a sample that does not converge");
-    assert_eq!(error.kind(), ErrorKind::NotConverged);
-    assert!(error.to_string().starts_with("settle: the fixed point of sample 1 has residual"), "{error}");
-    let error = error_of(linear(&mut tape, &[1e30], &Settle::new(Limits::new(20, 1e-6))), "a sample that diverges");
-    assert_eq!(error.kind(), ErrorKind::NonFinite);
-    let message = "settle: limits is 0, expected a positive tolerance";
-    refused(linear(&mut tape, &[0.1], &Settle::new(Limits::new(20, 0.0))), ErrorKind::Param, message);
-    let message = "settle: limits is 1 to 0 iterations, expected at least one, in order";
-    refused(linear(&mut tape, &[0.1], &Settle::new(Limits::new(0, 1e-6))), ErrorKind::Param, message);
-    let phantom = few.adjoint(Adjoint::Phantom { steps: 1, tau: 0.0 });
-    let message = "settle: tau is 0, expected above 0 and at most 1";
-    refused(linear(&mut tape, &[0.1], &phantom), ErrorKind::Param, message);
-    // A captured variable would be a gradient that silently is zero.
-    let outer = tape.fill(1.0, &[1, 2], DType::F32)?;
-    let captured = settle(&mut tape, outer, &[], &few, move |tape, y, _| tape.add(y, outer));
-    assert_eq!(error_of(captured, "a captured variable").kind(), ErrorKind::Foreign);
-    // A gradient that is not reached makes the backward pass fail.
-    let hasty = few.adjoint(Adjoint::Implicit(Limits::new(2, 1e-12)));
-    let error = error_of(trained(&mut tape, &Refine::Settle(hasty)), "a gradient that is not reached");
+    let hasty = trained(&mut tape, &Refine::settle_strictly(picard(1e-9, 2), Adjoint::one_step()));
+    assert_eq!(error_of(hasty, "a solve that is cut short").kind(), ErrorKind::NotConverged);
+    let (_, _, samples) = trained(&mut tape, &Refine::settle(picard(1e-9, 2), Adjoint::one_step()))?;
+    assert!(samples.iter().all(|sample| sample.status == Status::MaxIters), "{samples:?}");
+    let hasty = Adjoint::Implicit(Implicit::new(picard(1e-12, 2)));
+    let error = error_of(trained(&mut tape, &tight(hasty)), "a gradient that is cut short");
     assert_eq!(error.kind(), ErrorKind::NotConverged);
     Ok(())
 }
@@ -382,9 +328,10 @@ fn memory_does_not_grow_with_iterations() -> Result<()> {
         trained(&mut tape, &refine)?;
         Ok(context.counters().peak_live_bytes)
     };
+    // A residual that no rounding reaches: every iteration is made.
     let exactly = |count: usize| {
-        let limits = Limits { at_least: count, at_most: count, tolerance: 1.0 };
-        Refine::Settle(Settle::new(limits).adjoint(Adjoint::Neumann { terms: 1 }))
+        let options = SolveOptions { patience: 0, ..SolveOptions::new(Method::anderson(3), 1e-30, count) };
+        Refine::settle(options, Adjoint::neumann(1))
     };
     let (few, many) = (peak(exactly(5))?, peak(exactly(40))?);
     assert_eq!(few, many, "bytes after 5 and 40 iterations");

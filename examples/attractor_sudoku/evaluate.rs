@@ -4,7 +4,8 @@
 use std::error::Error;
 
 use kuramoto::model::Parameters;
-use kuramoto::model::attractor::{AttractorPuzzle, Limits, Refine, Settle};
+use kuramoto::model::attractor::{AttractorPuzzle, Refine};
+use kuramoto::solve::{Adjoint, Method, SolveOptions, Status};
 use kuramoto::{Context, Tape};
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
@@ -19,8 +20,11 @@ use crate::train::{cells, settle};
 /// Plain iterations that are compared with the fixed point.
 const STEPS: [usize; 5] = [0, 1, 2, 4, 8];
 
-/// The fixed point in evaluation: nearer than in training, so that iterations can differ.
-const LIMITS: Limits = Limits { at_least: 1, at_most: 100, tolerance: 1e-4 };
+/// The residual in evaluation: smaller than in training, so that iterations can differ.
+pub const TOLERANCE: f64 = 1e-4;
+
+/// Iterations in evaluation at most.
+const MOST: usize = 100;
 
 /// Boards that are computed at once.
 const CHUNK: usize = 128;
@@ -93,9 +97,11 @@ pub fn evaluate(
     let placed = parameters.place(&mut Tape::new(context))?;
     let mut choices: Vec<(String, Refine)> =
         STEPS.iter().map(|count| (count.to_string(), Refine::steps(*count))).collect();
-    choices.push(("all".into(), Refine::Settle(Settle::new(LIMITS))));
+    // Plain iterations, as those of the rows before: what each adds is then comparable.
+    let options = SolveOptions { check_every: 4, ..SolveOptions::new(Method::Picard, TOLERANCE, MOST) };
+    choices.push(("all".into(), Refine::settle(options, Adjoint::one_step())));
     let mut rows = Vec::new();
-    let mut outcomes = Vec::new();
+    let mut samples = Vec::new();
     for (name, refine) in choices {
         let mut groups = Vec::new();
         for chunk in boards.chunks(CHUNK) {
@@ -103,7 +109,9 @@ pub fn evaluate(
             let bound = placed.bind_constant(&mut tape);
             let answer = model.forward(&mut tape, &bound, &cells(chunk).0, &refine)?;
             let logits = tape.read(answer.logits)?;
-            outcomes.extend(answer.refined.outcomes);
+            if let Some(found) = answer.refined.equilibrium {
+                samples.extend_from_slice(found.solution().samples());
+            }
             let symbols = model.config().symbols;
             let per_board = logits.chunks(symbols * model.config().cells);
             groups.extend(chunk.iter().zip(per_board).map(|(board, logits)| right(board, logits, symbols)));
@@ -114,8 +122,8 @@ pub fn evaluate(
     Ok(Evaluation {
         rows,
         blanks: boards.iter().map(|board| board.puzzle.len() - board.givens()).collect(),
-        iterations: outcomes.iter().map(|outcome| outcome.iterations).collect(),
-        converged: outcomes.iter().filter(|outcome| outcome.converged).count(),
+        iterations: samples.iter().map(|sample| sample.iterations).collect(),
+        converged: samples.iter().filter(|sample| sample.status == Status::Converged).count(),
     })
 }
 
@@ -142,8 +150,8 @@ pub fn memory(
         let context = Context::new()?;
         let mut tape = Tape::new(&context);
         let bound = parameters.place(&mut tape)?.bind(&mut tape);
-        let settle = Settle { limits: Limits { at_least: count, at_most: count, tolerance: 1.0 }, ..settle(count) };
-        let answer = model.forward(&mut tape, &bound, &puzzles, &Refine::Settle(settle))?;
+        // A residual that no rounding reaches: every iteration is made.
+        let answer = model.forward(&mut tape, &bound, &puzzles, &settle(count, 1e-30))?;
         let loss = model.loss(&mut tape, &answer, &solutions)?;
         tape.backward(loss)?;
         tape.read(loss)?;

@@ -3,8 +3,9 @@
 use std::error::Error;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use kuramoto::model::attractor::{Adjoint, AttractorPuzzle, Limits, Refine, Settle};
+use kuramoto::model::attractor::{AttractorPuzzle, Refine};
 use kuramoto::model::{Parameters, Trainer, TrainerOptions};
+use kuramoto::solve::{Adjoint, Method, SolveOptions};
 use kuramoto::{AdamOptions, Context, Result, Tape, Value};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
@@ -46,11 +47,13 @@ pub struct Training<'a> {
 }
 
 /// The relative residual at which training stops iterating.
-const TOLERANCE: f64 = 1e-2;
+pub const TOLERANCE: f64 = 1e-2;
 
-/// The fixed point as training looks for it, in at most so many iterations, and the gradient that it takes there.
-pub fn settle(most: usize) -> Settle {
-    Settle::new(Limits::new(most, TOLERANCE)).adjoint(Adjoint::Neumann { terms: 1 })
+/// The fixed point as training looks for it, in at most so many iterations, with the gradient `u = v + J^T v` there.
+pub fn settle(most: usize, tolerance: f64) -> Refine {
+    let options =
+        SolveOptions { check_every: 2, patience: 0, ..SolveOptions::new(Method::anderson(4), tolerance, most) };
+    Refine::settle(options, Adjoint::neumann(1))
 }
 
 /// Puzzles with some blanks filled in, a random number of each: easy boards teach first what hard ones build on.
@@ -124,14 +127,14 @@ impl<'a> Training<'a> {
         let mut tape = Tape::new(self.context);
         let bound = self.trainer.bind(&mut tape)?;
         let (puzzles, solutions) = cells(boards);
-        let refine = Refine::Settle(settle(self.plan.most));
+        let refine = settle(self.plan.most, TOLERANCE);
         let answer = self.model.forward(&mut tape, &bound, &puzzles, &refine)?;
         let loss = self.model.loss(&mut tape, &answer, &solutions)?;
         let gradients = tape.backward(loss)?;
         self.trainer.step(&mut tape, &bound, &gradients, &[])?;
         tape.submit()?;
-        let taken = answer.refined.outcomes.iter().map(|outcome| outcome.iterations).collect();
-        Ok((tape.value(loss)?.clone(), taken))
+        let samples = answer.refined.equilibrium.map(|found| found.solution().samples().to_vec()).unwrap_or_default();
+        Ok((tape.value(loss)?.clone(), samples.iter().map(|sample| sample.iterations).collect()))
     }
 
     /// The parameters as they are now.
