@@ -82,7 +82,8 @@ impl AttractorPuzzle {
     /// Answers for `boards`: `B * cells` symbols, 0 for a blank.
     ///
     /// # Errors
-    /// `Shape` if these are no whole boards, `Index` for a symbol past the last; as [`settle`](super::settle).
+    /// `Shape` if these are no whole boards, `Index` for a symbol past the last; as
+    /// [`fixed_point`](crate::solve::fixed_point).
     pub fn forward(&self, tape: &mut Tape, bound: &Bound, boards: &[u32], refine: &Refine) -> Result<PuzzleAnswer> {
         let batch = self.count("boards", boards, 0)?;
         let cells = self.config.cells;
