@@ -7,6 +7,7 @@
 pub mod akorn;
 #[cfg(feature = "weights")]
 mod files;
+pub mod fixed_query;
 mod parameters;
 pub mod position;
 mod snapshot;
