@@ -3,6 +3,7 @@
 mod akorn;
 pub mod compare;
 pub mod file;
+mod fixed_query;
 pub mod session;
 
 use std::path::{Path, PathBuf};
@@ -43,7 +44,9 @@ pub struct Args {
 }
 
 /// All kinds of cases that are known.
-pub const CASES: &[Case] = akorn::CASES;
+pub fn cases() -> Vec<Case> {
+    [akorn::CASES, fixed_query::CASES].concat()
+}
 
 /// Where cases are computed.
 pub enum Machine {
@@ -131,7 +134,7 @@ pub fn run(args: &Args) -> Result {
     let mut outcomes: Vec<Outcome> = Vec::new();
     for (i, path) in paths.iter().enumerate() {
         progress.at(i, paths.len(), &stem(path));
-        outcomes.push(judge(CASES, &machine, path, args.dump.as_deref()));
+        outcomes.push(judge(&cases(), &machine, path, args.dump.as_deref()));
         if let Machine::Device(context) = &machine {
             context.trim();
         }
