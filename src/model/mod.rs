@@ -10,6 +10,7 @@ pub mod equivariant;
 mod fast_slow;
 #[cfg(feature = "weights")]
 mod files;
+pub mod fixed_query;
 mod looped;
 mod parameters;
 pub mod position;

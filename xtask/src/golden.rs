@@ -5,6 +5,7 @@ mod attractor;
 pub mod compare;
 mod equivariant;
 pub mod file;
+mod fixed_query;
 pub mod session;
 
 use std::path::{Path, PathBuf};
@@ -46,7 +47,7 @@ pub struct Args {
 
 /// All kinds of cases that are known.
 pub fn cases() -> Vec<Case> {
-    [akorn::CASES, attractor::CASES, equivariant::CASES].concat()
+    [akorn::CASES, attractor::CASES, equivariant::CASES, fixed_query::CASES].concat()
 }
 
 /// Where cases are computed.

@@ -196,6 +196,28 @@ const SCORES_WIDE: &[(&str, Value)] = &[
     ("to_log2", F(0.721_347_5)),
     ("scale", F(0.5)),
 ];
+const ANCHORS: &[(&str, Value)] = &[
+    ("batch", U(2)),
+    ("tokens", U(5)),
+    ("heads", U(2)),
+    ("dim", U(4)),
+    ("positions", U(6)),
+    ("causal", U(1)),
+    ("padded", U(0)),
+    ("coupling", U(0)),
+    ("scale", F(0.5)),
+];
+const READOUT_ANCHORS: &[(&str, Value)] = &[
+    ("batch", U(2)),
+    ("tokens", U(5)),
+    ("heads", U(2)),
+    ("dim", U(4)),
+    ("positions", U(6)),
+    ("causal", U(1)),
+    ("padded", U(0)),
+    ("power", U(2)),
+];
+const ANCHOR_SIZES: &[(&str, u32)] = &[("N", 2), ("D", 8)];
 const RESIZE: &[(&str, Value)] =
     &[("outer", U(2)), ("in_rows", U(3)), ("in_cols", U(4)), ("rows", U(5)), ("cols", U(3)), ("inner", U(2))];
 const NOISE: &[(&str, Value)] = &[
@@ -492,6 +514,20 @@ const ENTRIES: &[Entry] = &[
         params: &[("samples", U(2)), ("run", U(1100)), ("tiles", U(2)), ("paper", U(1))],
         lengths: &[("x", 2200), ("y", 2200), ("c", 2200), ("partial", 4)],
         groups: 4,
+    },
+    Entry {
+        kernel: "equilibrate",
+        constants: &[],
+        params: &[
+            ("count", U(20)),
+            ("n", U(4)),
+            ("steps", U(3)),
+            ("method", U(2)),
+            ("dt", F(0.3)),
+            ("tolerance", F(1e-3)),
+        ],
+        lengths: &[("x", STATE), ("h", STATE), ("dst", STATE), ("taken", 20), ("apart", 20)],
+        groups: 1,
     },
     Entry {
         kernel: "fill",
@@ -910,6 +946,51 @@ const ENTRIES: &[Entry] = &[
         groups: 1,
     },
     Entry {
+        kernel: "readout_anchors",
+        constants: ANCHOR_SIZES,
+        params: READOUT_ANCHORS,
+        lengths: &[("x", 40), ("v", 80), ("anchors", 24), ("lengths", 2), ("dst", 80)],
+        groups: 4,
+    },
+    Entry {
+        kernel: "readout_anchors_bwd_v",
+        constants: ANCHOR_SIZES,
+        params: READOUT_ANCHORS,
+        lengths: &[
+            ("x", 40),
+            ("v", 80),
+            ("anchors", 24),
+            ("lengths", 2),
+            ("dst_bar", 80),
+            ("stats", 40),
+            ("v_bar", 80),
+            ("partial", 48),
+        ],
+        groups: 4,
+    },
+    Entry {
+        kernel: "readout_anchors_bwd_x",
+        constants: ANCHOR_SIZES,
+        params: READOUT_ANCHORS,
+        lengths: &[
+            ("x", 40),
+            ("v", 80),
+            ("anchors", 24),
+            ("lengths", 2),
+            ("dst_bar", 80),
+            ("x_bar", 40),
+            ("stats", 40),
+        ],
+        groups: 4,
+    },
+    Entry {
+        kernel: "readout_anchors_prefix",
+        constants: ANCHOR_SIZES,
+        params: READOUT_ANCHORS,
+        lengths: &[("x", 40), ("v", 80), ("anchors", 24), ("lengths", 2), ("dst", 80)],
+        groups: 4,
+    },
+    Entry {
         kernel: "readout_norm",
         constants: &[],
         params: &[("count", U(20)), ("n", U(4)), ("inner", U(5)), ("channels", U(2)), ("has_bias", U(1))],
@@ -1153,6 +1234,35 @@ const ENTRIES: &[Entry] = &[
         ],
         lengths: &[("trace", 60), ("s", 30), ("partial", 120)],
         groups: 2,
+    },
+    Entry {
+        kernel: "couple_anchors",
+        constants: ANCHOR_SIZES,
+        params: ANCHORS,
+        lengths: &[("q", 80), ("k", 80), ("anchors", 24), ("lengths", 2), ("field", 40)],
+        groups: 4,
+    },
+    Entry {
+        kernel: "couple_anchors_bwd_k",
+        constants: ANCHOR_SIZES,
+        params: ANCHORS,
+        lengths: &[
+            ("q", 80),
+            ("k", 80),
+            ("anchors", 24),
+            ("lengths", 2),
+            ("field_bar", 40),
+            ("k_bar", 80),
+            ("partial", 48),
+        ],
+        groups: 4,
+    },
+    Entry {
+        kernel: "couple_anchors_bwd_q",
+        constants: ANCHOR_SIZES,
+        params: ANCHORS,
+        lengths: &[("q", 80), ("k", 80), ("anchors", 24), ("lengths", 2), ("field_bar", 40), ("q_bar", 80)],
+        groups: 4,
     },
     Entry {
         kernel: "couple_attention_heads",
