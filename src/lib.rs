@@ -24,6 +24,7 @@ pub use ops::conv2d::ConvOptions;
 pub use ops::couple_attention::{AttentionOptions, AttentionWeights};
 pub use ops::ema::{WarmUp, warmup_decay};
 pub use ops::graph::Graph;
+pub use ops::kuramoto_attention::PhaseCoupling;
 pub use ops::matmul::MatmulOptions;
 pub use ops::sphere_step::{Rotation, StepOptions};
 pub use tape::{Array, Backend, Grads, Repeated, Rule, Spec, Stepped, Storage, Tape, Value, Var};

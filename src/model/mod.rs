@@ -10,6 +10,7 @@ mod files;
 mod parameters;
 pub mod position;
 mod snapshot;
+pub mod torus;
 mod trainer;
 pub mod transformer;
 pub mod vote;

@@ -10,6 +10,7 @@ use super::file::{Golden, Numbers};
 use crate::failure::{Failure, Result};
 
 /// A kind of case, as `case` in a file names it.
+#[derive(Clone, Copy)]
 pub struct Case {
     /// The name.
     pub name: &'static str,
