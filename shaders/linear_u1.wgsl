@@ -26,20 +26,20 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) 
     let i = index % params.inner;
     let m = (index / params.inner) % params.rows;
     let o = index / (params.inner * params.rows);
-    var from = o * params.depth * 2u * params.inner + i;
+    var base = o * params.depth * 2u * params.inner + i;
     var re = 0.0;
     var im = 0.0;
     for (var k = 0u; k < params.depth; k++) {
         let at = m * params.row + k * params.col;
-        let a = f32(x[from]);
-        let b = f32(x[from + params.inner]);
+        let a = f32(x[base]);
+        let b = f32(x[base + params.inner]);
         let u = f32(w1[at]);
         let v = params.turn * f32(w2[at]);
         re += u * a;
         im += -v * a;
         re += v * b;
         im += u * b;
-        from += 2u * params.inner;
+        base += 2u * params.inner;
     }
     let to = (o * params.rows + m) * 2u * params.inner + i;
     dst[to] = Elem(re);

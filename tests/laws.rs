@@ -7,8 +7,8 @@ mod common;
 use common::{device, dtypes, numbers, unit};
 use kuramoto::kernel::{Binding, DType, Elem, Kernel, Params as _, input, output};
 use kuramoto::{
-    AttentionOptions, AttentionWeights, Commands, Context, ConvOptions, Distribution, Graph, MatmulOptions, Result,
-    Rotation, StepOptions, Stream, Tape, Tensor, Var, Work, cpu, ops, read, write,
+    AttentionOptions, AttentionWeights, Commands, Context, ConvOptions, Distribution, Graph, MatmulOptions,
+    RecurrenceOptions, Result, Rotation, StepOptions, Stream, Tape, Tensor, Var, Work, cpu, ops, read, write,
 };
 
 /// The unit roundoff that WGSL allows: results may go to either neighbour.
@@ -323,6 +323,19 @@ const BATCHED: &[Batched] = &[
         run: |t, x, s| Ok(vec![t.linear_u1(x[0], s[0], s[1], 1)?]),
     },
     Batched { name: "swiglu", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.swiglu(x[0], 1)?]) },
+    Batched {
+        name: "time_multiplexed",
+        samples: 1,
+        n: 2,
+        shared: &[(&[2, 130, 130], STORAGE), (&[2, 130], STORAGE), (&[1], DType::F32)],
+        run: |t, x, s| {
+            let spec = t.spec(x[0])?;
+            let samples = spec.shape[0];
+            let drive = t.reshape(x[0], &[samples, 11, 130])?;
+            let state = t.fill(0.25, &[samples, 130], spec.dtype)?;
+            Ok(vec![t.time_multiplexed(drive, state, s[0], s[1], s[2], &RecurrenceOptions::new(11).every())?])
+        },
+    },
     Batched { name: "pool_average", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.pool_average(x[0])?]) },
     Batched { name: "pool_max", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.pool_max(x[0])?]) },
     Batched {
@@ -442,6 +455,7 @@ const BATCHED: &[Batched] = &[
 const OVER_THE_BATCH: &[(&str, &str)] = &[
     ("adam", "parameters are no samples"),
     ("cross_entropy", "a mean over the batch"),
+    ("decay", "parameters are no samples"),
     ("dot", "a sum over everything"),
     ("ema", "parameters are no samples"),
     ("fill", "no samples"),

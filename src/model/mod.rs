@@ -5,6 +5,8 @@
 //! a [`Trainer`] also keeps what an optimiser needs.
 
 pub mod akorn;
+pub mod attractor;
+pub mod equivariant;
 #[cfg(feature = "weights")]
 mod files;
 mod parameters;

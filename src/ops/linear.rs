@@ -227,6 +227,30 @@ impl Commands {
         inputs.extend(bias);
         Ok(self.apply(&op, &inputs)?.remove(0))
     }
+
+    /// The O(k)-equivariant linear map of neurons with `k` components: `x` of any rank with the K neurons on axis `axis`
+    /// as `K k` channels, `w` `[M, K]` with one number for a pair of neurons; the result has `M k` channels there. As the
+    /// components of a neuron lie side by side, `w ⊗ 1` is [`Commands::linear`] of `x` with an axis more, and no kernel
+    /// of its own.
+    ///
+    /// # Errors
+    /// `Param` if `k` is 0, `Shape`, `DType`, `Index`; as [`Commands::apply`].
+    pub fn linear_ok(&mut self, x: &Tensor, w: &Tensor, axis: usize, k: usize) -> Result<Tensor> {
+        let shapes = by_neurons(x.shape(), w.shape(), axis, k)?;
+        let dst = self.linear(&x.reshape(&shapes[0])?, w, None, axis)?;
+        dst.reshape(&shapes[1])
+    }
+}
+
+/// The extents of `x` with an axis for the components of a neuron, and those of the result without it.
+fn by_neurons(x: &[usize], w: &[usize], axis: usize, k: usize) -> Result<[Vec<usize>; 2]> {
+    let at = super::layout::vectors("linear_ok", x, axis, k)?;
+    let (mut split, mut dst) = (x.to_vec(), x.to_vec());
+    split[axis] = at.groups;
+    split.insert(axis + 1, k);
+    // What is no matrix is refused by the map itself.
+    dst[axis] = w.first().copied().unwrap_or(0).saturating_mul(k);
+    Ok([split, dst])
 }
 
 impl Tape {
@@ -240,6 +264,18 @@ impl Tape {
         let mut inputs = vec![x, w];
         inputs.extend(bias);
         self.apply_one(op, &inputs)
+    }
+
+    /// As [`Commands::linear_ok`](crate::Commands::linear_ok), differentiable in both operands; the gradient of `w` is
+    /// f32.
+    ///
+    /// # Errors
+    /// As [`Commands::linear_ok`](crate::Commands::linear_ok).
+    pub fn linear_ok(&mut self, x: Var, w: Var, axis: usize, k: usize) -> Result<Var> {
+        let shapes = by_neurons(&self.spec(x)?.shape, &self.spec(w)?.shape, axis, k)?;
+        let x = self.reshape(x, &shapes[0])?;
+        let dst = self.linear(x, w, None, axis)?;
+        self.reshape(dst, &shapes[1])
     }
 }
 

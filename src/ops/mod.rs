@@ -5,6 +5,7 @@
 
 pub mod adam;
 pub mod add;
+mod anchors;
 mod attention;
 pub mod axpy;
 pub mod blend;
@@ -14,15 +15,18 @@ mod channel_sums;
 pub mod check;
 pub mod concat;
 pub mod conv2d;
+pub mod couple_anchors;
 pub mod couple_attention;
 pub mod couple_conv2d;
 pub mod couple_dense;
 pub mod couple_sparse;
 pub mod cross_entropy;
+pub mod decay;
 pub mod dot;
 pub mod ema;
 pub mod embedding;
 pub mod energy;
+pub mod equilibrate;
 pub mod fill;
 pub mod gate;
 pub mod gelu;
@@ -46,6 +50,7 @@ pub mod phase_wrap;
 pub mod pool_average;
 pub mod pool_max;
 pub mod radial_tanh;
+pub mod readout_anchors;
 pub mod readout_norm;
 pub mod relu;
 pub mod relu_squared;
@@ -56,12 +61,17 @@ pub mod scale;
 pub mod scale_bias;
 pub mod silu;
 pub mod softplus;
+pub mod solve_judge;
+pub mod solve_mix;
+pub mod solve_residual;
 pub mod spec;
 pub mod sphere_normalize;
 pub mod sphere_step;
 mod sum_columns;
 mod sum_rows;
 pub mod swiglu;
+pub mod tanh;
+pub mod time_multiplexed;
 mod unary;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -77,15 +87,18 @@ pub static ALL: &[&OpSpec] = &[
     &cast::SPEC,
     &concat::SPEC,
     &conv2d::SPEC,
+    &couple_anchors::SPEC,
     &couple_attention::SPEC,
     &couple_conv2d::SPEC,
     &couple_dense::SPEC,
     &couple_sparse::SPEC,
     &cross_entropy::SPEC,
+    &decay::SPEC,
     &dot::SPEC,
     &ema::SPEC,
     &embedding::SPEC,
     &energy::SPEC,
+    &equilibrate::SPEC,
     &fill::SPEC,
     &gate::SPEC,
     &gelu::SPEC,
@@ -107,6 +120,7 @@ pub static ALL: &[&OpSpec] = &[
     &pool_average::SPEC,
     &pool_max::SPEC,
     &radial_tanh::SPEC,
+    &readout_anchors::SPEC,
     &readout_norm::SPEC,
     &relu::SPEC,
     &relu_squared::SPEC,
@@ -115,9 +129,14 @@ pub static ALL: &[&OpSpec] = &[
     &scale_bias::SPEC,
     &silu::SPEC,
     &softplus::SPEC,
+    &solve_judge::SPEC,
+    &solve_mix::SPEC,
+    &solve_residual::SPEC,
     &sphere_normalize::SPEC,
     &sphere_step::SPEC,
     &swiglu::SPEC,
+    &tanh::SPEC,
+    &time_multiplexed::SPEC,
 ];
 
 /// Every kernel of the library, once each, in the order of [`ALL`].

@@ -11,6 +11,7 @@ mod value;
 use std::ops::Range;
 use std::sync::Arc;
 
+pub(crate) use checkpoint::within;
 pub use checkpoint::{Repeated, Stepped, Storage};
 pub use value::{Array, Backend, Spec, Value};
 

@@ -1,7 +1,9 @@
 //! `cargo xtask golden`: builds what golden files describe and compares every output and gradient.
 
 mod akorn;
+mod attractor;
 pub mod compare;
+mod equivariant;
 pub mod file;
 pub mod session;
 mod torus;
@@ -45,7 +47,7 @@ pub struct Args {
 
 /// All kinds of cases that are known.
 pub fn cases() -> Vec<Case> {
-    [akorn::CASES, torus::CASES].concat()
+    [akorn::CASES, attractor::CASES, equivariant::CASES, torus::CASES].concat()
 }
 
 /// Where cases are computed.
