@@ -76,7 +76,8 @@ pub struct Operands<'a, R> {
     pub drift: &'a [R],
 }
 
-/// `[q, k, v]`, `dim` cosines and then `dim` sines a row.
+/// `[q, k, v]`, `dim` cosines and then `dim` sines a row. Whole turns of a drift are taken off first: the shader multiplies
+/// exactly, and what it rounds afterwards is no more than what the product may be off by here.
 pub(super) fn features<R: Real>(theta: &[R], gate: &[R], tau: &[R], drift: &[R], at: &Phases) -> [Rows<R>; 3] {
     let mut all = [vec![], vec![], vec![]];
     for row in 0..at.scores().rows {
@@ -86,7 +87,7 @@ pub(super) fn features<R: Real>(theta: &[R], gate: &[R], tau: &[R], drift: &[R],
             pairs.iter().map(|pair| pair.1).chain(pairs.iter().map(|pair| pair.0)).collect()
         };
         let own = |d: usize| theta[at.index(row, d)];
-        let k = circle(&|d| own(d) + drift[head * at.dim + d] * R::exact(token as f64));
+        let k = circle(&|d| own(d) + (drift[head * at.dim + d] * R::exact(token as f64)).wrap());
         let gated = |(c, k): (usize, &R)| gate[head * at.dim + c % at.dim] / tau[head] * *k;
         all[0].push(k.iter().enumerate().map(gated).collect());
         all[1].push(k);

@@ -16,6 +16,7 @@ mod parameters;
 pub mod position;
 mod snapshot;
 mod time_multiplexed;
+pub mod torus;
 mod trainer;
 pub mod transformer;
 pub mod vote;

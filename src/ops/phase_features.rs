@@ -1,5 +1,7 @@
 //! Angles as points of the circle, `dst = [cos theta, sin theta]` along the channels.
 
+use std::f64::consts::PI;
+
 use super::layout::channels;
 use super::spec::{Case, Fill, Op, OpSpec, Port};
 use crate::cpu::{Channels, Real, phase_features as cpu};
@@ -157,9 +159,8 @@ fn cases() -> Vec<Case> {
         let op = PhaseFeatures::new(shape, axis).ok()?;
         Some(Case::new(format!("{shape:?} axis {axis}{label}"), op, vec![fill]))
     };
-    let circle = || Fill::Between(-3.14, 3.14);
-    let corners =
-        [0.0, -0.0, 1e-6, -0.7853982, 0.7853982, 1.5707964, -1.5707964, 2.3561945, 3.1415927, -3.1415927, 6.2831855];
+    let circle = || Fill::Between(-PI, PI);
+    let corners = [0.0, -0.0, 1e-6, 0.25 * PI, -0.25 * PI, 0.5 * PI, -0.5 * PI, 0.75 * PI, PI, -PI, 2.0 * PI];
     let law = |case: Option<Case>| case.map(|case| case.law("points of the circle", circle_law));
     [
         case(&[0, 2, 3], 1, "", circle()),

@@ -1,5 +1,7 @@
 //! Angles wrapped to one turn, `dst = x - 2 pi round(x / (2 pi))`.
 
+use std::f64::consts::PI;
+
 use super::spec::{Case, Fill, Op, OpSpec, Port};
 use super::unary;
 use crate::cpu::{Real, phase_wrap as cpu};
@@ -104,7 +106,7 @@ pub static SPEC: OpSpec = OpSpec {
 /// No result is beyond pi by more than the rounding of three differences, or that of a number in f16.
 fn one_turn_law(_: &[Vec<f64>], outputs: &[Vec<f64>], _: &Case, dtype: crate::kernel::DType) -> f64 {
     let allowed = if dtype == crate::kernel::DType::F16 { f64::powi(2.0, -9) } else { f64::powi(2.0, -20) };
-    let beyond = outputs[0].iter().map(|v| (v.abs() - std::f64::consts::PI) / allowed);
+    let beyond = outputs[0].iter().map(|v| (v.abs() - PI) / allowed);
     beyond.fold(0.0, |worst, r| if r.is_nan() || r > worst { r } else { worst })
 }
 
@@ -119,7 +121,10 @@ fn cases() -> Vec<Case> {
             false => case.bench(),
         });
     }
-    let corners = vec![0.0, -0.0, 3.1415925, -3.1415925, 3.1415927, -3.1415927, 6.2831855, 9.424778, 1e-6, 9999.5];
+    // The f32 on both sides of pi, and a few turns.
+    let below = f64::from(std::f32::consts::PI.next_down());
+    let above = f64::from(std::f32::consts::PI);
+    let corners = vec![0.0, -0.0, below, -below, above, -above, 2.0 * PI, 3.0 * PI, 1e-6, 9999.5];
     for (label, fill) in
         [("far", Fill::Between(-9900.0, 9900.0)), ("mixed scales", Fill::Mixed(12)), ("corners", Fill::Values(corners))]
     {

@@ -7,6 +7,7 @@ mod equivariant;
 pub mod file;
 mod fixed_query;
 pub mod session;
+mod torus;
 
 use std::path::{Path, PathBuf};
 
@@ -47,7 +48,7 @@ pub struct Args {
 
 /// All kinds of cases that are known.
 pub fn cases() -> Vec<Case> {
-    [akorn::CASES, attractor::CASES, equivariant::CASES, fixed_query::CASES].concat()
+    [akorn::CASES, attractor::CASES, equivariant::CASES, fixed_query::CASES, torus::CASES].concat()
 }
 
 /// Where cases are computed.
