@@ -4,6 +4,7 @@ mod akorn;
 pub mod compare;
 pub mod file;
 pub mod session;
+mod solve;
 
 use std::path::{Path, PathBuf};
 
@@ -43,7 +44,9 @@ pub struct Args {
 }
 
 /// All kinds of cases that are known.
-pub const CASES: &[Case] = akorn::CASES;
+pub fn cases() -> Vec<Case> {
+    [akorn::CASES, solve::CASES].concat()
+}
 
 /// Where cases are computed.
 pub enum Machine {
@@ -121,6 +124,7 @@ pub fn run(args: &Args) -> Result {
             return Err(Failure::usage(format!("{}: the dump would replace what it is compared with", out.display())));
         }
     }
+    let cases = cases();
     let machine = if args.reference { Machine::Reference } else { Machine::Device(args.adapter.context()?) };
     let name = machine.name();
     let to_stdout = args.json.as_deref() == Some(Path::new("-"));
@@ -131,7 +135,7 @@ pub fn run(args: &Args) -> Result {
     let mut outcomes: Vec<Outcome> = Vec::new();
     for (i, path) in paths.iter().enumerate() {
         progress.at(i, paths.len(), &stem(path));
-        outcomes.push(judge(CASES, &machine, path, args.dump.as_deref()));
+        outcomes.push(judge(&cases, &machine, path, args.dump.as_deref()));
         if let Machine::Device(context) = &machine {
             context.trim();
         }

@@ -10,6 +10,7 @@ use super::file::{Golden, Numbers};
 use crate::failure::{Failure, Result};
 
 /// A kind of case, as `case` in a file names it.
+#[derive(Clone, Copy)]
 pub struct Case {
     /// The name.
     pub name: &'static str,
@@ -88,6 +89,16 @@ impl Session<'_> {
         let value = self.attr(name)?;
         let count = value.as_u64().and_then(|count| usize::try_from(count).ok());
         count.ok_or_else(|| self.unfit(name, "a whole number"))
+    }
+
+    /// A number.
+    pub fn number(&self, name: &str) -> Result<f64> {
+        self.attr(name)?.as_f64().ok_or_else(|| self.unfit(name, "a number"))
+    }
+
+    /// Whether it is computed by the f64 references.
+    pub fn is_reference(&mut self) -> bool {
+        matches!(self.tape.backend(), kuramoto::Backend::Reference)
     }
 
     /// A list of whole numbers.
