@@ -65,17 +65,15 @@ fn main(
         }
     }
     let first = sample * (4u + params.window) * params.tiles + tile;
-    let sums = array<f32, 4>(
-        tree_sum(lane, residual),
-        tree_sum(lane, size),
-        tree_sum(lane, beyond),
-        tree_sum(lane, moved),
-    );
+    let residual_sum = tree_sum(lane, residual);
+    let size_sum = tree_sum(lane, size);
+    let beyond_sum = tree_sum(lane, beyond);
+    let moved_sum = tree_sum(lane, moved);
     if live && lane == 0u {
-        partial[first] = sums[0];
-        partial[first + params.tiles] = sums[1];
-        partial[first + 2u * params.tiles] = sums[2];
-        partial[first + 3u * params.tiles] = sums[3];
+        partial[first] = residual_sum;
+        partial[first + params.tiles] = size_sum;
+        partial[first + 2u * params.tiles] = beyond_sum;
+        partial[first + 3u * params.tiles] = moved_sum;
         for (var i = params.dots; i < params.window; i++) {
             partial[first + (4u + i) * params.tiles] = 0.0;
         }

@@ -155,8 +155,7 @@ pub(super) fn pull(
             let mut first = true;
             let zero = combine(tape, -1.0, v, v)?;
             let options = SolveOptions { floor: f64::from(f32::MIN_POSITIVE), ..implicit.solve };
-            let last = options.max_iterations;
-            let solution = iterate(tape, &zero, &options, (last, Relative::ToFirst), &mut |tape, u| {
+            let solution = iterate(tape, &zero, &options, Relative::ToFirst, &mut |tape, u| {
                 if std::mem::take(&mut first) {
                     return Ok(v.clone());
                 }

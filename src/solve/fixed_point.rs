@@ -58,7 +58,7 @@ pub fn solve(
     options: &SolveOptions,
 ) -> Result<Solution> {
     options.check()?;
-    run(tape, start, params, &f, options, options.max_iterations)
+    run(tape, start, params, &f, options)
 }
 
 fn run(
@@ -67,9 +67,8 @@ fn run(
     params: &[Value],
     f: &dyn Fn(&mut Tape, Var, &[Var]) -> Result<Var>,
     options: &SolveOptions,
-    last: usize,
 ) -> Result<Solution> {
-    iterate(tape, start, options, (last, Relative::ToImage), &mut |tape, y| {
+    iterate(tape, start, options, Relative::ToImage, &mut |tape, y| {
         tape.apart(|inner| {
             let z = inner.constant(y.clone());
             let params: Vec<Var> = params.iter().map(|value| inner.constant(value.clone())).collect();
@@ -105,7 +104,7 @@ pub fn fixed_point(
     for var in params {
         values.push(tape.value(*var)?.clone());
     }
-    let solution = run(tape, &value, &values, &f, options, options.max_iterations)?;
+    let solution = run(tape, &value, &values, &f, options)?;
     let report = Rc::new(RefCell::new(None));
     let found = |var, solution| Ok(Equilibrium { var, solution, adjoint: report.clone() });
     if let Adjoint::Unrolled { storage } = *adjoint {

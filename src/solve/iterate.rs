@@ -1,6 +1,6 @@
 //! The iteration: one text for both backends and for the adjoint's linear map.
 
-use super::options::{Method, SolveOptions};
+use super::options::SolveOptions;
 use super::report::{Sample, Solution, fresh};
 use crate::cpu::Window;
 use crate::cpu::solve_judge::{Judgement, RUNNING, STATUS, coefficients_len, record_len};
@@ -49,12 +49,12 @@ pub(super) fn check_image(image: &Spec, state: &Spec) -> Result<()> {
     Err(Error::argument(kind, "solve", "what f returns", image, format!("{state} as its argument")))
 }
 
-/// Iterates `step` from `start` until every sample has ended, at iteration `last` at the latest.
+/// Iterates `step` from `start` until every sample has ended.
 pub(super) fn iterate(
     tape: &mut Tape,
     start: &Value,
     options: &SolveOptions,
-    (last, relative_to): (usize, Relative),
+    relative_to: Relative,
     step: &mut Step,
 ) -> Result<Solution> {
     let spec = start.spec();
@@ -65,6 +65,7 @@ pub(super) fn iterate(
         return Ok(Solution { best: start.clone(), samples: vec![], evaluations: 0 });
     }
     let (window, beta, relative, absolute) = options.method.mixture();
+    let last = options.max_iterations;
     let flat = [samples, len];
     let mut y = start.reshape(&flat)?;
     let mut ring = empty(tape, &[2, window, samples, len])?;
@@ -83,7 +84,8 @@ pub(super) fn iterate(
         let judgement = Judgement {
             iteration,
             last,
-            memoryless: !matches!(options.method, Method::Anderson { .. }),
+            // A mixture of one pair is a function of the newest state.
+            memoryless: window == 1,
             patience: options.patience,
             to_first: relative_to == Relative::ToFirst,
             tolerance: options.tolerance,
@@ -108,6 +110,7 @@ pub(super) fn iterate(
 impl Flags {
     /// Whether all samples have ended. On a device that is looked at every few iterations, for an earlier look if the
     /// device runs beside the host; what is recorded is submitted then.
+    #[cfg_attr(not(feature = "gpu"), allow(unused_variables))]
     fn all_ended(
         &mut self,
         tape: &mut Tape,
@@ -116,12 +119,10 @@ impl Flags {
         record: &Value,
         coefficients: &Value,
     ) -> Result<bool> {
-        let row = coefficients.spec().shape[1];
-        let width = record.spec().shape[1];
         match tape.backend() {
             Backend::Reference => {
-                let records = record.array()?.data();
-                Ok(records.chunks(width).all(|record| record[STATUS] != RUNNING))
+                let width = record.spec().shape[1];
+                Ok(record.array()?.data().chunks(width).all(|record| record[STATUS] != RUNNING))
             }
             #[cfg(feature = "gpu")]
             Backend::Device(commands) => {
@@ -134,6 +135,8 @@ impl Flags {
                     true => Some(newest),
                     false => self.older.replace(newest),
                 };
+                // The third number from a row's end says whether the sample advances.
+                let row = coefficients.spec().shape[1];
                 match due {
                     Some(read) => Ok(read.wait()?.chunks(row).all(|c| c[row - 3] == 0.0)),
                     None => Ok(false),

@@ -14,6 +14,7 @@ pub enum Regularisation {
 }
 
 /// How the next state is made.
+#[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Method {
     /// `z = f(z)`.
