@@ -10,10 +10,13 @@ mod gpu;
 pub mod kernel;
 pub mod model;
 pub mod ops;
+pub mod solve;
 mod tape;
 #[cfg(feature = "weights")]
 pub mod weights;
 
+pub use cpu::couple_anchors::AnchorCoupling;
+pub use cpu::equilibrate::{FlowMethod, FlowOptions};
 pub use cpu::noise::{Distribution, Stream};
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
@@ -21,11 +24,16 @@ pub use gpu::{Bind, Commands, Context, Counters, Profile, Read, Span, Tensor, Wo
 pub use kernel::{DType, Kernel};
 pub use ops::adam::AdamOptions;
 pub use ops::conv2d::ConvOptions;
+pub use ops::couple_anchors::AnchorOptions;
 pub use ops::couple_attention::{AttentionOptions, AttentionWeights};
 pub use ops::ema::{WarmUp, warmup_decay};
+pub use ops::equilibrate::Equilibrated;
 pub use ops::graph::Graph;
+pub use ops::kuramoto_attention::PhaseCoupling;
 pub use ops::matmul::MatmulOptions;
+pub use ops::readout_anchors::AnchorReadout;
 pub use ops::sphere_step::{Rotation, StepOptions};
+pub use ops::time_multiplexed::{Activation, RecurrenceOptions};
 pub use tape::{Array, Backend, Grads, Repeated, Rule, Spec, Stepped, Storage, Tape, Value, Var};
 #[cfg(feature = "gpu")]
 pub use wgpu;

@@ -7,8 +7,8 @@ mod common;
 use common::{device, dtypes, numbers, unit};
 use kuramoto::kernel::{Binding, DType, Elem, Kernel, Params as _, input, output};
 use kuramoto::{
-    AttentionOptions, AttentionWeights, Commands, Context, ConvOptions, Distribution, Graph, MatmulOptions, Result,
-    Rotation, StepOptions, Stream, Tape, Tensor, Var, Work, cpu, ops, read, write,
+    AttentionOptions, AttentionWeights, Commands, Context, ConvOptions, Distribution, Graph, MatmulOptions,
+    RecurrenceOptions, Result, Rotation, StepOptions, Stream, Tape, Tensor, Var, Work, cpu, ops, read, write,
 };
 
 /// The unit roundoff that WGSL allows: results may go to either neighbour.
@@ -282,6 +282,26 @@ const BATCHED: &[Batched] = &[
         run: |t, x, s| step(t, x, s, 2, Rotation::PerPair),
     },
     Batched { name: "relu", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.relu(x[0])?]) },
+    Batched { name: "relu_squared", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.relu_squared(x[0])?]) },
+    Batched { name: "concat", samples: 2, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.concat(x[0], x[1], 1)?]) },
+    Batched {
+        name: "layer_scale",
+        samples: 2,
+        n: 2,
+        shared: &[(&[10], STORAGE)],
+        run: |t, x, s| Ok(vec![t.layer_scale(x[0], x[1], s[0], 1, 0.75)?]),
+    },
+    Batched {
+        name: "norm_heads",
+        samples: 1,
+        n: 2,
+        shared: &[],
+        run: |t, x, _| {
+            let samples = t.spec(x[0])?.shape[0];
+            let tokens = t.reshape(x[0], &[samples, 13, 110])?;
+            Ok(vec![t.norm_heads(tokens, 11, 7, 1e-5)?])
+        },
+    },
     Batched { name: "gelu", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.gelu(x[0])?]) },
     Batched { name: "silu", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.silu(x[0])?]) },
     Batched { name: "radial_tanh", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.radial_tanh(x[0], 1, 5)?]) },
@@ -303,6 +323,20 @@ const BATCHED: &[Batched] = &[
         run: |t, x, s| Ok(vec![t.linear_u1(x[0], s[0], s[1], 1)?]),
     },
     Batched { name: "swiglu", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.swiglu(x[0], 1)?]) },
+    Batched { name: "tanh", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.tanh(x[0])?]) },
+    Batched {
+        name: "time_multiplexed",
+        samples: 1,
+        n: 2,
+        shared: &[(&[2, 130, 130], STORAGE), (&[2, 130], STORAGE), (&[1], DType::F32)],
+        run: |t, x, s| {
+            let spec = t.spec(x[0])?;
+            let samples = spec.shape[0];
+            let drive = t.reshape(x[0], &[samples, 11, 130])?;
+            let state = t.fill(0.25, &[samples, 130], spec.dtype)?;
+            Ok(vec![t.time_multiplexed(drive, state, s[0], s[1], s[2], &RecurrenceOptions::new(11).every())?])
+        },
+    },
     Batched { name: "pool_average", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.pool_average(x[0])?]) },
     Batched { name: "pool_max", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.pool_max(x[0])?]) },
     Batched {
@@ -422,11 +456,15 @@ const BATCHED: &[Batched] = &[
 const OVER_THE_BATCH: &[(&str, &str)] = &[
     ("adam", "parameters are no samples"),
     ("cross_entropy", "a mean over the batch"),
+    ("decay", "parameters are no samples"),
     ("dot", "a sum over everything"),
     ("ema", "parameters are no samples"),
     ("fill", "no samples"),
     ("noise", "a law of its own"),
     ("norm_batch", "statistics of the batch"),
+    ("solve_judge", "whole solves are compared in tests/solve.rs"),
+    ("solve_mix", "whole solves are compared in tests/solve.rs"),
+    ("solve_residual", "whole solves are compared in tests/solve.rs"),
 ];
 
 /// Outputs and gradients of the per-sample arguments, for samples with these seeds.

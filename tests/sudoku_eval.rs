@@ -2,6 +2,10 @@
 
 #![allow(dead_code)] // The example uses what these tests do not.
 
+#[macro_use]
+#[path = "../examples/common/output.rs"]
+mod output;
+
 #[path = "../examples/sudoku/board.rs"]
 mod board;
 #[path = "../examples/sudoku/canvas.rs"]

@@ -2,6 +2,10 @@
 #![cfg(all(feature = "gpu", feature = "weights"))]
 #![allow(dead_code)] // The example uses what these tests do not.
 
+#[macro_use]
+#[path = "../examples/common/output.rs"]
+mod output;
+
 #[path = "../examples/sudoku/board.rs"]
 mod board;
 #[path = "../examples/sudoku/canvas.rs"]
@@ -137,6 +141,38 @@ fn a_run_is_neither_overwritten_nor_invented_nor_bent() {
     refused(&on(Flags::default()), &["run.json", "version 7", "version 1"]);
     std::fs::write(at("run.json"), text).unwrap();
     train::train(&on(Flags::default())).unwrap();
+}
+
+#[test]
+fn a_run_starts_from_given_weights() {
+    let folder = Folder::new("sudoku-from");
+    let first = args(&folder, "first", steps(2));
+    train::train(&first).unwrap();
+    let from = Some(first.places.out.clone());
+    // Without a rate nothing is learned: what comes out is what went in.
+    let still = Flags { rate: Some(0.0), ..steps(1) };
+    let second = Args { from: from.clone(), ..args(&folder, "second", still) };
+    train::train(&second).unwrap();
+    let weights = |args: &Args| checkpoint::load(&args.places.out).unwrap().2;
+    assert_eq!(weights(&second), weights(&first));
+    let text = std::fs::read_to_string(second.places.out.join("checkpoint/run.json")).unwrap();
+    assert!(text.contains(&format!("\"from\": {:?}", first.places.out)), "{text}");
+    let wider = Flags { channels: Some(16), ..steps(1) };
+    let refused = train::train(&Args { from, ..args(&folder, "third", wider) }).map(|_| ()).unwrap_err().to_string();
+    assert!(refused.contains("another network"), "{refused}");
+}
+
+#[test]
+fn lengths_of_runs_are_drawn_anew_and_the_same_again() {
+    let settings = |spread: usize| Settings::new(&Flags { t: Some(5), spread: Some(spread), ..flags() });
+    let lengths = |settings: &Settings| (0..200).map(|step| settings.run(step).steps).collect::<Vec<_>>();
+    let spread = settings(2).unwrap();
+    let drawn = lengths(&spread);
+    assert!((3..=7).all(|length| drawn.iter().filter(|drawn| **drawn == length).count() > 20), "{drawn:?}");
+    assert!(drawn.iter().all(|length| (3..=7).contains(length)));
+    assert_eq!(lengths(&spread), drawn);
+    assert!(lengths(&settings(0).unwrap()).iter().all(|length| *length == 5));
+    assert!(settings(5).unwrap_err().contains("--spread is 5; with --t 5 it is at most 4"));
 }
 
 #[test]

@@ -3,6 +3,10 @@
 //!
 //! `cargo run --example classify` takes some minutes on a software driver; `--help` lists the options.
 
+#[macro_use]
+#[path = "../common/output.rs"]
+mod output;
+
 mod attack;
 mod calibration;
 mod corruption;
@@ -113,7 +117,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let split = pictures(args)?;
     let context = context(args.adapter.as_deref())?;
     let adapter = context.info().name.clone();
-    println!("{adapter}; {} pictures to train on, {} to judge by", split.train.len(), split.test.len());
+    note!("{adapter}; {} pictures to train on, {} to judge by", split.train.len(), split.test.len());
     let mut variants = Vec::new();
     for (name, frequencies) in [("with frequencies", true), ("without", false)] {
         let plan = plan(args, frequencies, split.train.len());
@@ -133,12 +137,12 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         test_pictures: split.test.len(),
         variants,
     };
-    println!("\n{report}");
+    note!("\n{report}");
     std::fs::create_dir_all(&args.out)?;
     let diagram = args.out.join("reliability.png");
     let panels: Vec<(&str, &Calibration)> = report.variants.iter().map(|v| (v.name.as_str(), &v.calibration)).collect();
     calibration::draw(&diagram, &panels)?;
-    println!("reliability diagram: {}", diagram.display());
+    note!("reliability diagram: {}", diagram.display());
     if let Some(path) = &args.json {
         report.write_json(path)?;
     }

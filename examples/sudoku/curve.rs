@@ -111,7 +111,7 @@ pub fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let Network::Akorn(_) = solver.network else {
         return Err(format!("{}: self-attention, not oscillators; give it with --baseline", path.display()).into());
     };
-    println!("{adapter}; {}", path.display());
+    say!("{adapter}; {}", path.display());
     std::fs::create_dir_all(&args.out).map_err(|why| format!("{}: {why}", args.out.display()))?;
     let made = |split: Split| data::boards_in(&args.data, options.side, split, args.boards, args.seed);
     let sets =
@@ -121,7 +121,7 @@ pub fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         let draws = votes.last().copied().unwrap_or(1);
         let ask = Ask { stops: sorted(args.t_eval.clone()), draws, batch: args.batch, seed: args.seed };
         let (judged, draws) = set.judge(solver, &ask, votes, args.poll.ballot(), &format!("{name}, {}", set.name))?;
-        print!("\n{name}, {judged}");
+        super::output::text(format_args!("\n{name}, {judged}"));
         Ok::<_, Box<dyn Error>>((judged, draws))
     };
     let (id, _) = measure(&mut solver, &sets[0], &[1], "oscillators")?;
@@ -150,13 +150,13 @@ pub fn run(args: &Args) -> Result<(), Box<dyn Error>> {
 
     let (energies, values) = energies(&draws);
     pictures(&args.out, &oscillators, baseline.as_ref(), &values, args.boards)?;
-    println!("\n{}", said(&energies));
+    say!("\n{}", said(&energies));
     let seconds = started.elapsed().as_secs_f64();
     let report = Report { adapter, vote: args.poll.name(), seed: args.seed, oscillators, baseline, energies, seconds };
     let path = args.out.join("curve.json");
     std::fs::write(&path, serde_json::to_string_pretty(&report)? + "\n")
         .map_err(|why| format!("{}: {why}", path.display()))?;
-    println!("{seconds:.0} s; {}: accuracy.png, compute.png, energy.png, curve.json", args.out.display());
+    say!("{seconds:.0} s; {}: accuracy.png, compute.png, energy.png, curve.json", args.out.display());
     Ok(())
 }
 
@@ -167,7 +167,7 @@ fn baseline(args: &Args, options: &Options) -> Result<Option<PathBuf>, Box<dyn E
     }
     let path = weights(if options.side == 9 { "sudoku_itrsa.safetensors" } else { "sudoku4_itrsa.safetensors" });
     if !path.exists() {
-        println!("self-attention is left out: {} is not there, and no --baseline was given", path.display());
+        say!("self-attention is left out: {} is not there, and no --baseline was given", path.display());
         return Ok(None);
     }
     Ok(Some(path))

@@ -202,20 +202,20 @@ pub fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     }
     let count = args.which.boards.unwrap_or(if args.full { 1000 } else { 200 });
     let (sets, absent) = args.which.sets(options.side, count)?;
-    println!("{adapter}; {}", weights.display());
-    println!("votes by {}; a line with one draw is that draw alone", args.poll.name());
+    say!("{adapter}; {}", weights.display());
+    say!("votes by {}; a line with one draw is that draw alone", args.poll.name());
     if !absent.is_empty() {
-        println!("{}", missing(&absent)?);
+        say!("{}", missing(&absent)?);
     }
     let draws = votes.last().copied().unwrap_or(1);
     let ask = Ask { stops: sorted(args.t_eval.clone()), draws, batch: args.batch, seed: args.which.seed };
     let mut judged = vec![];
     for set in &sets {
         let (one, _) = set.judge(&mut solver, &ask, &votes, args.poll.ballot(), &set.name)?;
-        print!("\n{one}");
+        super::output::text(format_args!("\n{one}"));
         judged.push(one);
     }
-    println!("\nintervals hold 95 %; p: the chance that a draw picked blindly of each board solves as many boards");
+    say!("\nintervals hold 95 %; p: the chance that a draw picked blindly of each board solves as many boards");
     if let Some(path) = &args.json {
         let report = Report {
             adapter,

@@ -3,6 +3,10 @@
 //!
 //! `cargo run --example sudoku -- train --preset tiny` takes seconds on a software driver; `train --help` lists the options.
 
+#[macro_use]
+#[path = "../common/output.rs"]
+mod output;
+
 mod board;
 mod canvas;
 mod checkpoint;
@@ -113,7 +117,7 @@ fn quick(out: PathBuf) -> Result<(), Failure> {
         let line = format!("sudoku {line}{weights} --data {{out}}/boards");
         let words = line.split(' ').map(|word| word.replace("{out}", &out.display().to_string()));
         let words: Vec<String> = words.collect();
-        println!("\n$ {}", words.join(" "));
+        say!("\n$ {}", words.join(" "));
         // Whether the sample is solved is a matter of training, which has been judged.
         run(Args::try_parse_from(words)?)?;
     }

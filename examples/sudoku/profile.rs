@@ -41,13 +41,13 @@ pub fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let profile = profiled(&context, &network, &settings, &mut trainer, &boards)?;
 
     let text = table(&profile, &settings, parameters.learned());
-    print!("{text}");
+    super::output::text(format_args!("{text}"));
     std::fs::create_dir_all(&args.out).map_err(|why| format!("{}: {why}", args.out.display()))?;
     for (name, text) in [("profile.txt", text), ("trace.json", profile.chrome_trace())] {
         let path = args.out.join(name);
         std::fs::write(&path, text).map_err(|why| format!("{}: {why}", path.display()))?;
     }
-    println!("{}: profile.txt, and trace.json for Perfetto or chrome://tracing", args.out.display());
+    say!("{}: profile.txt, and trace.json for Perfetto or chrome://tracing", args.out.display());
     Ok(())
 }
 

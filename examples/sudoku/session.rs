@@ -118,7 +118,7 @@ impl Session {
         };
         let context = Context::new()?;
         context.set_timeout(PATIENCE);
-        println!("{}; {} parameters to learn", context.info().name, initial.learned());
+        note!("{}; {} parameters to learn", context.info().name, initial.learned());
 
         let side = settings.network.side;
         let of = |split, count| boards_in(&args.places.data, side, split, count, settings.seed);
@@ -262,7 +262,7 @@ impl Session {
         });
         if tested.is_some() || self.bar.is_hidden() {
             let tested = tested.unwrap_or_default();
-            self.bar.suspend(|| println!("step {:>6} of {}: {line}{tested}", row.step, self.last()));
+            self.bar.suspend(|| note!("step {:>6} of {}: {line}{tested}", row.step, self.last()));
         }
         self.bar.set_message(line);
     }

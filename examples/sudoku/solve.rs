@@ -98,8 +98,8 @@ pub fn run(args: &Args) -> Result<bool, Failure> {
         // It does not start at random: all its draws would be the same.
         effort.draws = 1;
     }
-    println!("{adapter}; {}", weights.display());
-    println!("{} steps, {} draws, elected by {}", effort.steps, effort.draws, args.poll.name());
+    say!("{adapter}; {}", weights.display());
+    say!("{} steps, {} draws, elected by {}", effort.steps, effort.draws, args.poll.name());
     match given {
         Some(boards) => answer(args, &mut solver, &boards, &effort),
         None if args.sample == Sample::Vote => saved(args, &mut solver, options.side, &effort),
@@ -122,19 +122,19 @@ fn answer(args: &Args, solver: &mut Solver, boards: &[Board], effort: &Effort) -
             solved += usize::from(voted.solved());
             if args.show || boards.len() == 1 {
                 let sample = (first + at) * effort.draws + voted.elected;
-                println!("\n{} givens: {}", some[at].givens(), board::line(&voted.puzzle));
-                print!("\n{}", story(solver, voted, sample, effort)?);
+                say!("\n{} givens: {}", some[at].givens(), board::line(&voted.puzzle));
+                super::output::text(format_args!("\n{}", story(solver, voted, sample, effort)?));
                 if boards.len() == 1 {
-                    println!("{:.1} s", started.elapsed().as_secs_f64());
+                    say!("{:.1} s", started.elapsed().as_secs_f64());
                 }
             }
             let mark = if voted.solved() { "" } else { "  breaks the rules" };
             match boards.len() {
                 1 => {}
-                _ => println!("{}{mark}", digits(voted)),
+                _ => say!("{}{mark}", digits(voted)),
             }
             if boards.len() == 1 {
-                println!("{}", digits(voted));
+                say!("{}", digits(voted));
             }
         }
     }
@@ -154,14 +154,14 @@ fn saved(args: &Args, solver: &mut Solver, side: usize, effort: &Effort) -> Resu
         let why = format!("the vote saves none of {SEARCHED} boards: no first draw is wrong where the vote is right");
         return Err(format!("{why}; try other --steps or more --draws").into());
     };
-    println!("\nBoard {} of the harder ones is the first that one draw gets wrong and the vote right.", at + 1);
-    println!("{} givens: {}", boards[at].givens(), board::line(&voted.puzzle));
+    say!("\nBoard {} of the harder ones is the first that one draw gets wrong and the vote right.", at + 1);
+    say!("{} givens: {}", boards[at].givens(), board::line(&voted.puzzle));
     let alone = Voted { draws: voted.draws[..1].to_vec(), elected: 0, ..voted.clone() };
-    println!("\nThe first draw alone:\n");
-    print!("{}", story(solver, &alone, at * effort.draws, effort)?);
-    println!("\nThe draw that the vote elects:\n");
-    print!("{}", story(solver, &voted, at * effort.draws + voted.elected, effort)?);
-    println!("{}", digits(&voted));
+    say!("\nThe first draw alone:\n");
+    super::output::text(format_args!("{}", story(solver, &alone, at * effort.draws, effort)?));
+    say!("\nThe draw that the vote elects:\n");
+    super::output::text(format_args!("{}", story(solver, &voted, at * effort.draws + voted.elected, effort)?));
+    say!("{}", digits(&voted));
     Ok(voted.solved())
 }
 

@@ -107,12 +107,12 @@ pub fn train(args: &Args) -> Result<Outcome, Box<dyn Error>> {
     session.close(args.export.as_deref())?;
     let (steps, seconds) = (session.steps(), session.seconds());
     let (digits_percent, boards_percent) = (100.0 * digits, 100.0 * boards);
-    println!("held out: {digits_percent:.2} % of blank cells, {boards_percent:.2} % of boards");
+    note!("held out: {digits_percent:.2} % of blank cells, {boards_percent:.2} % of boards");
     match steps < last {
-        true => println!("stopped after {steps} of {last} steps; --resume goes on"),
-        false => println!("{last} steps in {seconds:.1} s, {:.1} boards/s while training", session.pace()),
+        true => note!("stopped after {steps} of {last} steps; --resume goes on"),
+        false => note!("{last} steps in {seconds:.1} s, {:.1} boards/s while training", session.pace()),
     }
-    println!("log, plot, weights and checkpoint: {}", args.places.out.display());
+    note!("log, plot, weights and checkpoint: {}", args.places.out.display());
     if let Some(path) = &args.places.json {
         let outcome = json!({
             "settings": session.settings(),

@@ -9,6 +9,10 @@
 //! - `objects.png`: image, masks, clusters before training, clusters after it;
 //! - `phases.png`: image, then the phases of four oscillators at the random start and after each step.
 
+#[macro_use]
+#[path = "../common/output.rs"]
+mod output;
+
 mod clustering;
 mod evaluate;
 mod metrics;
@@ -121,8 +125,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     })?;
     let mut rng = ChaCha8Rng::seed_from_u64(TEST_SEED);
     let scenes: Vec<Scene> = (0..args.images).map(|_| Scene::draw(&mut rng, SIDE)).collect();
-    println!("{context:?}");
-    println!("{} images to test on, {} parameters to learn", scenes.len(), net.parameters(args.seed)?.learned());
+    note!("{context:?}");
+    note!("{} images to test on, {} parameters to learn", scenes.len(), net.parameters(args.seed)?.learned());
 
     let pixels: Vec<Vec<f32>> = scenes.iter().map(|scene| patches(scene, PATCH)).collect();
     let pixels = compare(&scenes, &pixels, PATCH)?.scores;
@@ -137,7 +141,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     std::fs::create_dir_all(&args.out)?;
     draw(&args.out, &scenes, &outcomes[0])?;
     report(&pixels, &outcomes);
-    println!("{:.0} s; pictures in {}", started.elapsed().as_secs_f64(), args.out.display());
+    note!("{:.0} s; pictures in {}", started.elapsed().as_secs_f64(), args.out.display());
     if let Some(path) = &args.json {
         std::fs::write(path, json(&pixels, &outcomes, started.elapsed()).to_string() + "\n")?;
     }
@@ -162,7 +166,7 @@ fn train(
             losses.push((step, loss));
             bar.set_message(format!("seed {seed}, loss {loss:.3}"));
             let per_step = started.elapsed().as_secs_f64() / step as f64;
-            bar.suspend(|| println!("seed {seed}, step {step:>4}: loss {loss:.3}, {per_step:.2} s a step"));
+            bar.suspend(|| note!("seed {seed}, step {step:>4}: loss {loss:.3}, {per_step:.2} s a step"));
         }
         bar.inc(1);
     }
@@ -177,19 +181,19 @@ fn mean(outcomes: &[Outcome], of: impl Fn(&Outcome) -> f64) -> f64 {
 fn report(pixels: &Scores, outcomes: &[Outcome]) {
     let line = |name: &str, scores: [f64; 4]| {
         let [rand_before, rand, overlap_before, overlap] = scores;
-        println!("{name:<8} {rand_before:>9.3} {rand:>9.3} {overlap_before:>12.3} {overlap:>9.3}");
+        note!("{name:<8} {rand_before:>9.3} {rand:>9.3} {overlap_before:>12.3} {overlap:>9.3}");
     };
     let scores =
         |o: &Outcome| [o.before.scores.rand, o.after.scores.rand, o.before.scores.overlap, o.after.scores.overlap];
-    println!("\n{:<8} {:>19} {:>22}", "", "FG-ARI", "MBO");
-    println!("{:<8} {:>9} {:>9} {:>12} {:>9}", "", "untrained", "trained", "untrained", "trained");
+    note!("\n{:<8} {:>19} {:>22}", "", "FG-ARI", "MBO");
+    note!("{:<8} {:>9} {:>9} {:>12} {:>9}", "", "untrained", "trained", "untrained", "trained");
     for outcome in outcomes {
         line(&format!("seed {}", outcome.seed), scores(outcome));
     }
     let means = [0, 1, 2, 3].map(|at| mean(outcomes, |outcome| scores(outcome)[at]));
     line("mean", means);
-    println!("bare pixels of the patches: FG-ARI {:.3}, MBO {:.3}", pixels.rand, pixels.overlap);
-    println!("training adds {:.3} to FG-ARI, mean of {} seeds", means[1] - means[0], outcomes.len());
+    note!("bare pixels of the patches: FG-ARI {:.3}, MBO {:.3}", pixels.rand, pixels.overlap);
+    note!("training adds {:.3} to FG-ARI, mean of {} seeds", means[1] - means[0], outcomes.len());
 }
 
 fn json(pixels: &Scores, outcomes: &[Outcome], took: Duration) -> serde_json::Value {

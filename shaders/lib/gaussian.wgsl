@@ -14,22 +14,11 @@ fn ln_24(k: u32) -> f32 {
     return f32(e - 24) * 0.6931471805599453 + 2.0 * s * series;
 }
 
-// (sin, cos) of 2 pi k / 2^24. The quadrant is split off exactly; Taylor series serve [-pi/4, pi/4].
+// (sin, cos) of 2 pi k / 2^24. The quadrant is split off exactly; lib/sincos has the series.
 fn sin_cos_24(k: u32) -> vec2<f32> {
     let quadrant = (k + (1u << 21u)) >> 22u;
     let f = f32(i32(k) - i32(quadrant << 22u)) * 2.384185791015625e-07;  // 2^-22
-    let a = f * 1.5707963267948966;
-    let q = a * a;
-    let sin_a = a * ((((2.7557319223985893e-06 * q - 0.0001984126984126984) * q + 0.008333333333333333) * q
-        - 0.16666666666666666) * q + 1.0);
-    let cos_a = ((((-2.755731922398589e-07 * q + 2.48015873015873e-05) * q - 0.001388888888888889) * q
-        + 0.041666666666666664) * q - 0.5) * q + 1.0;
-    switch quadrant % 4u {
-        case 0u: { return vec2<f32>(sin_a, cos_a); }
-        case 1u: { return vec2<f32>(cos_a, -sin_a); }
-        case 2u: { return vec2<f32>(-sin_a, -cos_a); }
-        default: { return vec2<f32>(-cos_a, sin_a); }
-    }
+    return sin_cos_quadrant(f * 1.5707963267948966, quadrant);
 }
 
 // Element `lane` of a block of Philox words as a standard normal: words (0, 1) give elements 0 and 1, (2, 3) give 2 and 3.

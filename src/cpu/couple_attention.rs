@@ -12,14 +12,9 @@
 //! q'_bar_i = sum_j s_ij k'_j / sqrt(d)     k'_bar_j = sum_i s_ij q'_i / sqrt(d)     v'_bar_j = sum_i P_ij g_i
 //! x_bar = Mᵀ x'_bar              M_bar = sum over samples and heads of x'_bar xᵀ      (Mo: of o_bar mᵀ)
 //! ```
-//!
-//! Why the bounds cover an evaluation in one pass over the keys, whose `top` rises on the way: `top` is an integer, so
-//! what was summed before is rescaled by a power of two and nothing is rounded; a term `p` computed under a lower `top`
-//! had the smaller argument, in magnitude, and hence the smaller error; and a sum's bound holds in every order. A device
-//! whose largest score rounds across an integer ends one `top` higher, so the reference takes the next integer but one.
-//! `2^x` is written `exp(x ln 2)`: the rounding of `x ln 2` makes up for the specification of exp2, 3 + 2 |x| ulp.
 
 use super::Real;
+use super::attention::{Rows, Scores};
 
 /// Extents of an attention and which keys and channels belong to whom.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,9 +34,6 @@ pub struct Layout {
     /// Whether keys past the query are left out.
     pub causal: bool,
 }
-
-/// One vector of `dim` channels per sample, head and token, in this order.
-type Rows<R> = Vec<Vec<R>>;
 
 impl Layout {
     /// Channels of the result.
@@ -106,21 +98,9 @@ impl Layout {
         sums
     }
 
-    /// The rows of the keys that query `row` sees.
-    fn keys(&self, row: usize) -> std::ops::Range<usize> {
-        let first = row / self.tokens * self.tokens;
-        first..if self.causal { row + 1 } else { first + self.tokens }
-    }
-
-    /// `p` of every key of query `row`, and the reciprocal of their sum.
-    fn weights<R: Real>(&self, q: &Rows<R>, k: &Rows<R>, row: usize) -> (Vec<R>, R) {
-        let to_log2 = R::constant(std::f64::consts::LOG2_E / (self.dim as f64).sqrt());
-        let scores: Vec<R> = self.keys(row).map(|key| R::dot(&q[row], &k[key]) * to_log2).collect();
-        let top = scores.iter().fold(f64::NEG_INFINITY, |top, t| top.max(t.value())).ceil() + 1.0;
-        let ln_2 = R::constant(std::f64::consts::LN_2);
-        let p: Vec<R> = scores.iter().map(|t| ((*t - R::exact(top)) * ln_2).exp()).collect();
-        let inverse = R::exact(1.0) / R::sum(p.iter().copied());
-        (p, inverse)
+    fn scores(&self) -> Scores {
+        let scale = 1.0 / (self.dim as f64).sqrt();
+        Scores { rows: self.rows(), tokens: self.tokens, causal: self.causal, scale }
     }
 }
 
@@ -129,20 +109,11 @@ fn heads<R: Real>(qkv: &[R], matrices: &[Option<&[R]>; 4], at: &Layout) -> [Rows
     [0, 1, 2].map(|part| at.turn(matrices[part], &at.gather(qkv, part * at.width(), 3 * at.width()), false))
 }
 
-/// `sum_j P_ij v_j` per row.
-fn mix<R: Real>(q: &Rows<R>, k: &Rows<R>, v: &Rows<R>, at: &Layout) -> Rows<R> {
-    let mixed = (0..at.rows()).map(|row| {
-        let (p, inverse) = at.weights(q, k, row);
-        (0..at.dim).map(|c| R::sum(at.keys(row).zip(&p).map(|(key, p)| *p * v[key][c])) * inverse).collect()
-    });
-    mixed.collect()
-}
-
 /// The result, `width` channels; `qkv` has three times as many, `matrices` are those of q, k, v and the result,
 /// `[tokens, dim / 2, 2, 2]` each.
 pub fn forward<R: Real>(qkv: &[R], matrices: &[Option<&[R]>; 4], at: &Layout) -> Vec<R> {
     let [q, k, v] = heads(qkv, matrices, at);
-    let turned = at.turn(matrices[3], &mix(&q, &k, &v, at), false);
+    let turned = at.turn(matrices[3], &at.scores().mix(&q, &k, &v), false);
     let mut dst = vec![R::zero(); qkv.len() / 3];
     at.scatter(&turned, &mut dst, 0, at.width());
     dst
@@ -151,31 +122,10 @@ pub fn forward<R: Real>(qkv: &[R], matrices: &[Option<&[R]>; 4], at: &Layout) ->
 /// The cotangent of `qkv` and those of the given matrices, in their order.
 pub fn backward<R: Real>(qkv: &[R], matrices: &[Option<&[R]>; 4], dst_bar: &[R], at: &Layout) -> Vec<Vec<R>> {
     let [q, k, v] = heads(qkv, matrices, at);
-    let mixed = mix(&q, &k, &v, at);
+    let mixed = at.scores().mix(&q, &k, &v);
     let o_bar = at.gather(dst_bar, 0, at.width());
     let g = at.turn(matrices[3], &o_bar, true);
-    let scale = R::constant(1.0 / (at.dim as f64).sqrt());
-    let mut terms: [Vec<Vec<Vec<R>>>; 3] = std::array::from_fn(|_| vec![vec![Vec::new(); at.dim]; at.rows()]);
-    for row in 0..at.rows() {
-        let (p, inverse) = at.weights(&q, &k, row);
-        let delta = R::dot(&g[row], &mixed[row]);
-        for (key, p) in at.keys(row).zip(p) {
-            let p = p * inverse;
-            let s = p * (R::dot(&g[row], &v[key]) - delta);
-            for c in 0..at.dim {
-                terms[0][row][c].push(s * k[key][c]);
-                terms[1][key][c].push(s * q[row][c]);
-                terms[2][key][c].push(p * g[row][c]);
-            }
-        }
-    }
-    let mut part = 0;
-    let bars: [Rows<R>; 3] = terms.map(|rows| {
-        let scaled = part < 2;
-        part += 1;
-        let sum = |terms: Vec<R>| if scaled { R::sum(terms) * scale } else { R::sum(terms) };
-        rows.into_iter().map(|row| row.into_iter().map(sum).collect()).collect()
-    });
+    let bars = at.scores().bars([&q, &k, &v], &g, &mixed);
     let mut qkv_bar = vec![R::zero(); qkv.len()];
     let mut matrix_bars = Vec::new();
     for (part, bar) in bars.iter().enumerate() {

@@ -80,3 +80,31 @@ impl Channels {
         i / (self.channels * self.inner) * self.inner + i % self.inner
     }
 }
+
+/// The last pairs of states and residuals that a solver of fixed points keeps per sample, a ring of `window` slots.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Window {
+    /// Independent samples.
+    pub samples: usize,
+    /// Elements of a sample.
+    pub len: usize,
+    /// Slots.
+    pub window: usize,
+    /// Slots that hold a pair: the first ones.
+    pub filled: usize,
+    /// That of the newest pair.
+    pub slot: usize,
+}
+
+impl Window {
+    /// The ring with the pair of iteration `iteration`, counted from 0, as its newest; at least one slot.
+    pub fn new(samples: usize, len: usize, window: usize, iteration: usize) -> Window {
+        let window = window.max(1);
+        Window { samples, len, window, filled: window.min(iteration.saturating_add(1)), slot: iteration % window }
+    }
+
+    /// How many inner products with the newest residual are wanted: none where there is nothing to mix.
+    pub fn dots(&self) -> usize {
+        if self.window == 1 { 0 } else { self.filled }
+    }
+}

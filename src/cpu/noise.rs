@@ -7,6 +7,7 @@
 //! Source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3 (SC 2011).
 
 use super::Real;
+use super::real::sin_cos_series;
 
 /// One block of Philox 4x32-10.
 pub fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
@@ -100,12 +101,7 @@ pub(crate) fn ln<R: Real>(u: f64) -> R {
 pub(crate) fn sin_cos_turns<R: Real>(k: u32) -> (R, R) {
     let quadrant = (k + (1 << 21)) >> 22;
     let f = (f64::from(k) - f64::from(quadrant << 22)) * f64::powi(2.0, -22);
-    let a = R::exact(f) * R::constant(std::f64::consts::FRAC_PI_2);
-    let q = a * a;
-    let horner = |c: [f64; 5]| c.into_iter().skip(1).fold(R::constant(c[0]), |sum, c| sum * q + R::constant(c));
-    let sin = a * horner([1.0 / 362_880.0, -1.0 / 5040.0, 1.0 / 120.0, -1.0 / 6.0, 1.0]);
-    let cos = horner([1.0 / 40_320.0, -1.0 / 720.0, 1.0 / 24.0, -0.5, 1.0])
-        - q * q * q * q * q * R::constant(1.0 / 3_628_800.0);
+    let (sin, cos) = sin_cos_series(R::exact(f) * R::constant(std::f64::consts::FRAC_PI_2));
     match quadrant % 4 {
         0 => (sin, cos),
         1 => (cos, -sin),

@@ -5,8 +5,14 @@
 //! - [`Bound`]: the value and a running bound on what any conforming f32 device may be off by.
 
 mod erfc;
+mod ln_1p;
+mod phase;
+mod tier;
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
+
+pub(super) use phase::series as sin_cos_series;
+pub use tier::Tier;
 
 /// Arithmetic that a reference may use.
 ///
@@ -29,6 +35,12 @@ pub trait Real:
     fn exp(self) -> Self;
     /// Natural logarithm.
     fn ln(self) -> Self;
+    /// `ln(1 + self)` for numbers in `[0, 1]`, relatively accurate, as `shaders/lib/softplus.wgsl` has it.
+    fn ln_1p(self) -> Self;
+    /// `(sin, cos)` of an angle of at most 10,000, as `shaders/lib/sincos.wgsl` has it.
+    fn sin_cos(self) -> (Self, Self);
+    /// The angle less the nearest multiple of `2π`, also of `shaders/lib/sincos.wgsl`. Its slope is 1.
+    fn wrap(self) -> Self;
     /// Complementary error function `2/√π ∫ exp(-t²) dt` from `self` to infinity, relatively accurate in the tail.
     fn erfc(self) -> Self;
     /// The sum of all terms, in no particular order.
@@ -73,6 +85,15 @@ impl Real for f64 {
     }
     fn ln(self) -> f64 {
         f64::ln(self)
+    }
+    fn ln_1p(self) -> f64 {
+        f64::ln_1p(self)
+    }
+    fn sin_cos(self) -> (f64, f64) {
+        f64::sin_cos(self)
+    }
+    fn wrap(self) -> f64 {
+        phase::wrap(self)
     }
     fn erfc(self) -> f64 {
         erfc::erfc(self)
@@ -154,57 +175,22 @@ impl Real for Dual {
     fn ln(self) -> Dual {
         Dual::chain(self.value.ln(), 1.0 / self.value, self)
     }
+    fn ln_1p(self) -> Dual {
+        Dual::chain(self.value.ln_1p(), 1.0 / (1.0 + self.value), self)
+    }
+    fn sin_cos(self) -> (Dual, Dual) {
+        let (sin, cos) = self.value.sin_cos();
+        (Dual::chain(sin, cos, self), Dual::chain(cos, -sin, self))
+    }
+    fn wrap(self) -> Dual {
+        Dual { value: phase::wrap(self.value), ..self }
+    }
     fn erfc(self) -> Dual {
         let slope = -std::f64::consts::FRAC_2_SQRT_PI * (-self.value * self.value).exp();
         Dual::chain(Real::erfc(self.value), slope, self)
     }
     fn sum(terms: impl IntoIterator<Item = Dual>) -> Dual {
         terms.into_iter().fold(Dual::exact(0.0), |a, b| a + b)
-    }
-}
-
-/// How strictly a bound is drawn.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Tier {
-    /// What WGSL guarantees on any conforming device: each `+ - *` within one unit in the last
-    /// place (`u = 2^-23`, rounding may go either way), worst-case sums, results that may be flushed
-    /// to zero below `2^-126`.
-    Hard,
-    /// What drivers do: round to nearest (`u = 2^-24`), sums that grow like the root of their length,
-    /// built-ins at twice the error measured on software drivers.
-    Calibrated,
-}
-
-impl Tier {
-    /// Both tiers, in the order of [`Bound::error`].
-    pub const ALL: [Tier; 2] = [Tier::Hard, Tier::Calibrated];
-
-    fn unit(self) -> f64 {
-        match self {
-            Tier::Hard => f64::powi(2.0, -23),
-            Tier::Calibrated => f64::powi(2.0, -24),
-        }
-    }
-
-    /// Factor on `sum |t_i|` for `roundings` successive roundings in any order: `γ_k = k u / (1 - k u)`,
-    /// or its probabilistic form `min(k, 4 √k) u` (Higham and Mary 2019).
-    fn gamma(self, roundings: usize) -> f64 {
-        let k = roundings as f64;
-        match self {
-            Tier::Hard => k * self.unit() / (1.0 - k * self.unit()),
-            Tier::Calibrated => k.min(4.0 * k.sqrt()) * self.unit(),
-        }
-    }
-
-    /// Relative error of a built-in that is specified to `ulps` units in the last place. The calibrated
-    /// figures are twice what was measured: 0.5 for division and square root, 1.5 for inverseSqrt,
-    /// never more than the specification.
-    fn builtin(self, ulps: f64, measured: f64) -> f64 {
-        let ulps = match self {
-            Tier::Hard => ulps,
-            Tier::Calibrated => ulps.min(2.0 * measured),
-        };
-        ulps * f64::powi(2.0, -23)
     }
 }
 
@@ -348,6 +334,15 @@ impl Real for Bound {
             }
         }
         bound
+    }
+    fn ln_1p(self) -> Bound {
+        ln_1p::bound(self)
+    }
+    fn sin_cos(self) -> (Bound, Bound) {
+        phase::bound(self)
+    }
+    fn wrap(self) -> Bound {
+        phase::wrap_bound(self)
     }
     fn erfc(self) -> Bound {
         erfc::bound(self)

@@ -225,6 +225,11 @@ impl Commands {
     /// # Errors
     /// `Foreign` for a host's encoder, `DeviceLost`, `OutOfMemory`.
     pub fn submit(&mut self) -> Result<()> {
+        self.submit_numbered().map(|_| ())
+    }
+
+    /// As [`Commands::submit`], with the number that the device may be asked to reach.
+    fn submit_numbered(&mut self) -> Result<wgpu::SubmissionIndex> {
         self.context.alive()?;
         if self.foreign {
             let message = "submit: this recording belongs to the host's encoder; call into_encoder and submit that";
@@ -237,13 +242,14 @@ impl Commands {
         let arena = &mut self.holdings.arena;
         let result = context.scoped(|| {
             arena.flush(&context.0.queue);
-            context.0.queue.submit([encoder.finish()]);
+            context.0.queue.submit([encoder.finish()])
         });
         context.0.submissions.fetch_add(1, Ordering::Relaxed);
         self.holdings.release();
-        result.map_err(|e| context.explain(ErrorKind::Shader, "submit", e))?;
+        let number = result.map_err(|e| context.explain(ErrorKind::Shader, "submit", e))?;
         // Runs the callbacks that are due, a loss among them.
-        context.poll_once()
+        context.poll_once()?;
+        Ok(number)
     }
 
     /// Submits what is recorded, waits, and returns `tensor`'s elements, f16 widened.
@@ -311,8 +317,8 @@ impl Commands {
         self.pass = None;
         copy(&mut self.encoder, &staging);
         self.encoder.copy_buffer_to_buffer(carrier.buffer(), 0, &staging, bytes, CANARY);
-        self.submit()?;
-        Ok(Pending::new(&context, staging, bytes, canary))
+        let number = self.submit_numbered()?;
+        Ok(Pending::new(&context, staging, bytes, canary, number))
     }
 
     /// The encoder with no pass open, for copies.

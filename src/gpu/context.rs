@@ -337,6 +337,11 @@ impl Context {
         self.poll(wgpu::PollType::Wait { submission_index: None, timeout: Some(self.timeout()) })
     }
 
+    /// Waits until the device has run the submission `number` and those before it.
+    pub(crate) fn wait_for(&self, number: wgpu::SubmissionIndex) -> Result<()> {
+        self.poll(wgpu::PollType::Wait { submission_index: Some(number), timeout: Some(self.timeout()) })
+    }
+
     /// The only place that polls: wgpu panics here when a driver reports a real device loss.
     fn poll(&self, poll: wgpu::PollType) -> Result<()> {
         self.alive()?;

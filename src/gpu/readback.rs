@@ -28,6 +28,7 @@ pub(crate) struct Pending {
     staging: wgpu::Buffer,
     bytes: u64,
     canary: [u8; CANARY as usize],
+    number: wgpu::SubmissionIndex,
     progress: Arc<(Mutex<Progress>, Condvar)>,
 }
 
@@ -50,7 +51,13 @@ impl Context {
 
 impl Pending {
     /// Asks for the mapping of `staging`, whose copy is submitted.
-    pub(crate) fn new(context: &Context, staging: wgpu::Buffer, bytes: u64, canary: [u8; CANARY as usize]) -> Pending {
+    pub(crate) fn new(
+        context: &Context,
+        staging: wgpu::Buffer,
+        bytes: u64,
+        canary: [u8; CANARY as usize],
+        number: wgpu::SubmissionIndex,
+    ) -> Pending {
         let progress = Arc::new((Mutex::new(Progress::default()), Condvar::new()));
         let shared = progress.clone();
         staging.map_async(wgpu::MapMode::Read, .., move |result| {
@@ -61,12 +68,12 @@ impl Pending {
                 waker.wake();
             }
         });
-        Pending { context: context.clone(), staging, bytes, canary, progress }
+        Pending { context: context.clone(), staging, bytes, canary, number, progress }
     }
 
-    /// Waits for the device and returns the bytes.
+    /// Waits until the device has run this copy, whatever was submitted after it, and returns the bytes.
     pub(crate) fn wait(self) -> Result<Vec<u8>> {
-        self.context.wait()?;
+        self.context.wait_for(self.number.clone())?;
         // The device is done, but another thread that polls it may be the one to run our callback, and not be there yet.
         let (progress, answered) = &*self.progress;
         let result = answered
@@ -116,6 +123,19 @@ pub struct Read {
     pub(crate) pending: Option<Pending>,
     pub(crate) dtype: DType,
     pub(crate) len: usize,
+}
+
+impl Read {
+    /// Blocks until the elements have arrived. What was submitted after the read goes on running.
+    ///
+    /// # Errors
+    /// `Timeout` past [`Context::set_timeout`], `DeviceLost`; `Param` if the elements were awaited before.
+    pub fn wait(self) -> Result<Vec<f32>> {
+        match self.pending {
+            Some(pending) => Ok(widen(&pending.wait()?, self.dtype, self.len)),
+            None => Err(Error::new(ErrorKind::Param, "read_async: waited for after it was ready")),
+        }
+    }
 }
 
 impl Future for Read {

@@ -1,6 +1,8 @@
 //! Attention as a coupling: projections to q, k, v, softmax over the keys with 2 x 2 matrices per token and channel pair,
 //! projection of the result. The op is what lies between the projections; the methods add them.
 
+pub use super::attention::{BACKWARD_KV, BACKWARD_KV_FOUR, BACKWARD_Q, BACKWARD_Q_FOUR, FORWARD, FORWARD_FOUR};
+use super::attention::{Scores, Variant};
 use super::spec::{Op, OpSpec, Port};
 use crate::cpu::Real;
 use crate::cpu::couple_attention::{self as cpu, Layout};
@@ -19,11 +21,7 @@ mod contracts;
 #[path = "couple_attention_device.rs"]
 mod device;
 
-pub use contracts::{
-    BACKWARD_KV, BACKWARD_KV_FOUR, BACKWARD_MAT, BACKWARD_MIXED, BACKWARD_Q, BACKWARD_Q_FOUR, BACKWARD_QKV, FORWARD,
-    FORWARD_FOUR, HEADS, MERGE,
-};
-use contracts::{BLOCKS, BLOCKS_FOUR};
+pub use contracts::{BACKWARD_MAT, BACKWARD_MIXED, BACKWARD_QKV, HEADS, MERGE};
 
 /// Options of an attention coupling.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,21 +62,6 @@ pub struct AttentionWeights<T> {
 
 const MATRICES: [&str; 4] = ["mat_q", "mat_k", "mat_v", "mat_o"];
 
-/// Which kernels compare queries with keys.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Variant {
-    /// One row an invocation, any number of channels.
-    Plain,
-    /// Four rows an invocation, heads that are one block.
-    Four,
-}
-
-/// Loads take most of the time of the plain kernel on a software driver; there four rows took a third of it for heads of
-/// 8 channels. The batch size plays no part: results must not depend on it.
-fn choose(dim: usize) -> Variant {
-    if BLOCKS_FOUR.iter().any(|block| *block as usize >= dim) { Variant::Four } else { Variant::Plain }
-}
-
 /// The coupling between its projections: `[.., 3 C, ..]` to `[.., C, ..]`, with fixed extents.
 #[derive(Clone, Debug)]
 pub struct CoupleAttention {
@@ -86,7 +69,7 @@ pub struct CoupleAttention {
     axis: usize,
     positions: [bool; 4],
     at: Layout,
-    variant: Variant,
+    scores: Scores,
 }
 
 impl CoupleAttention {
@@ -127,8 +110,10 @@ impl CoupleAttention {
             return Err(Error::new(ErrorKind::Index, message));
         };
         let at = Layout { batch: qkv[0], tokens: before.saturating_mul(inner), inner, heads, dim, interleaved, causal };
-        let op = CoupleAttention { shape: qkv.to_vec(), axis, positions, at, variant: choose(dim) };
-        let padded = [qkv[0], 3 * heads, at.tokens, op.padded()];
+        let (scale, variant) = (1.0 / (dim as f64).sqrt(), Variant::choose(dim));
+        let scores = Scores { heads: at.batch.saturating_mul(heads), tokens: at.tokens, dim, causal, scale, variant };
+        let op = CoupleAttention { shape: qkv.to_vec(), axis, positions, at, scores };
+        let padded = [qkv[0], 3 * heads, at.tokens, scores.padded()];
         let matrices = product(&[at.tokens, dim, 2]);
         if [Some(elements), product(&padded), matrices].iter().any(|n| n.is_none_or(|n| u32::try_from(n).is_err())) {
             let message =
@@ -136,18 +121,6 @@ impl CoupleAttention {
             return Err(Error::new(ErrorKind::Index, message));
         }
         Ok(op)
-    }
-
-    /// Channels of one block: the smallest that holds a head, or the largest there is.
-    fn block(&self) -> usize {
-        let blocks = if self.variant == Variant::Four { BLOCKS_FOUR } else { BLOCKS };
-        let fitting = blocks.iter().find(|block| **block as usize >= self.at.dim);
-        fitting.or(blocks.last()).map_or(1, |block| *block as usize)
-    }
-
-    /// Channels of a head as the kernels store it: whole blocks.
-    fn padded(&self) -> usize {
-        self.at.dim.next_multiple_of(self.block())
     }
 
     fn dst_shape(&self) -> Vec<usize> {
@@ -222,12 +195,12 @@ impl Op for CoupleAttention {
         if !needs[0] && places[..3].iter().all(Option::is_none) {
             return Ok(all);
         }
-        let (mixed_bar, delta) = (self.empty_rows(commands, self.padded())?, self.empty_rows(commands, 1)?);
+        let (mixed_bar, delta) = (self.scores.empty(commands, self.scores.padded())?, self.scores.empty(commands, 1)?);
         let mat_o = matrices[3].unwrap_or(g);
         let binds = [read(g), read(mat_o), read(&mixed), write(&mixed_bar), write(&delta)];
-        let work = Work::invocations(self.rows()).rounds(self.padded()).flops(5 * mixed_bar.len());
+        let work = Work::invocations(self.scores.rows()).rounds(self.scores.padded()).flops(5 * mixed_bar.len());
         commands.dispatch(&BACKWARD_MIXED, dtype, &[], &self.params_heads(), &binds, work)?;
-        let bars = self.heads_bar(commands, &heads, &stats, &mixed_bar, &delta)?;
+        let bars = self.scores.bars(commands, &heads, &stats, &mixed_bar, &delta)?;
         for (part, bar) in bars.iter().enumerate() {
             if let Some(place) = places[part] {
                 let of = (3 * width, part * width, false);

@@ -1,8 +1,9 @@
 //! Cases of [`super::CoupleAttention`]: both layouts of states and heads, with and without mask and matrices, heads of
 //! one channel to more than one block.
 
-use super::{AttentionOptions, CoupleAttention, Variant};
+use super::{AttentionOptions, CoupleAttention};
 use crate::kernel::DType;
+use crate::ops::attention::Variant;
 use crate::ops::spec::{Case, Fill};
 
 const NONE: [bool; 4] = [false; 4];
@@ -28,13 +29,13 @@ fn row(shape: &'static [usize], positions: [bool; 4], options: AttentionOptions)
 fn case(row: Row, plain: bool) -> Option<Case> {
     let Row { shape, positions, options, label, qkv, finish } = row;
     let mut op = CoupleAttention::new(shape, positions, &options).ok()?;
-    if plain && op.variant == Variant::Plain {
+    if plain && op.scores.variant == Variant::Plain {
         return None;
     }
     if plain {
-        op.variant = Variant::Plain;
+        op.scores.variant = Variant::Plain;
     }
-    let variant = if op.variant == Variant::Plain { "plain" } else { "four" };
+    let variant = if op.scores.variant == Variant::Plain { "plain" } else { "four" };
     let heads = if options.interleaved { "interleaved" } else { "consecutive" };
     let causal = if options.causal { " causal" } else { "" };
     let given: String = "qkvo".chars().zip(positions).filter(|(_, given)| *given).map(|(part, _)| part).collect();

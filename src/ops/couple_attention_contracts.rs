@@ -1,18 +1,11 @@
 //! Kernels of [`super::CoupleAttention`]: texts, parameters, bindings.
 
-use crate::kernel::{Binding, Constant, Elem, Kernel, Params as _, input, output, source};
+use crate::kernel::{Elem, Kernel, Params as _, input, output, source};
 
 crate::params! {
     /// Parameters of the kernels between channels and heads.
     pub(super) struct ParamsHeads {
         pub(super) batch: u32, pub(super) tokens: u32, pub(super) inner: u32, pub(super) heads: u32, pub(super) dim: u32, pub(super) padded: u32, pub(super) interleaved: u32, pub(super) given: u32,
-    }
-}
-
-crate::params! {
-    /// Parameters of the kernels that compare queries with keys.
-    pub(super) struct ParamsScores {
-        pub(super) rows: u32, pub(super) tokens: u32, pub(super) padded: u32, pub(super) causal: u32, pub(super) to_log2: f32, pub(super) scale: f32,
     }
 }
 
@@ -29,16 +22,6 @@ const MATRICES: &str = "[tokens, dim / 2, 2, 2]";
 const QKV: &str = "[batch, rows, 3 C, inner]";
 const STATE: &str = "[batch, rows, C, inner]";
 
-/// Channels of one block of a head, which stay in registers; software drivers take seconds to compile this already. The
-/// kernels for small heads have their own.
-pub(super) const BLOCKS: &[u32] = &[32];
-
-/// The same where four rows stay in registers.
-pub(super) const BLOCKS_FOUR: &[u32] = &[8, 16];
-
-const CONSTANTS: &[Constant] = &[Constant { name: "D", values: BLOCKS }];
-const CONSTANTS_FOUR: &[Constant] = &[Constant { name: "D", values: BLOCKS_FOUR }];
-
 /// Channels to heads.
 pub static HEADS: Kernel = Kernel {
     name: "couple_attention_heads",
@@ -53,30 +36,6 @@ pub static HEADS: Kernel = Kernel {
     ],
     constants: &[],
 };
-
-/// Softmax over the keys.
-pub static FORWARD: Kernel = Kernel {
-    name: "couple_attention",
-    source: source!("couple_attention", "grid", "attention_scores"),
-    params: ParamsScores::FIELDS,
-    bindings: FORWARD_BINDINGS,
-    constants: CONSTANTS,
-};
-
-/// Softmax over the keys, four rows an invocation.
-pub static FORWARD_FOUR: Kernel = Kernel {
-    name: "couple_attention_four",
-    source: source!("couple_attention_four", "grid", "attention_scores", "attention_four"),
-    params: ParamsScores::FIELDS,
-    bindings: FORWARD_BINDINGS,
-    constants: CONSTANTS_FOUR,
-};
-
-const FORWARD_BINDINGS: &[Binding] = &[
-    input("heads", Elem::F32, PARTS),
-    output("mixed", Elem::F32, ROWS),
-    output("stats", Elem::F32, "[batch, heads, tokens, 2]"),
-];
 
 /// Heads to channels.
 pub static MERGE: Kernel = Kernel {
@@ -105,59 +64,6 @@ pub static BACKWARD_MIXED: Kernel = Kernel {
     ],
     constants: &[],
 };
-
-/// Cotangent of the queries.
-pub static BACKWARD_Q: Kernel = Kernel {
-    name: "couple_attention_bwd_q",
-    source: source!("couple_attention_bwd_q", "grid", "attention_scores", "attention_bars"),
-    params: ParamsScores::FIELDS,
-    bindings: BACKWARD_Q_BINDINGS,
-    constants: CONSTANTS,
-};
-
-/// Cotangent of the queries, four rows an invocation.
-pub static BACKWARD_Q_FOUR: Kernel = Kernel {
-    name: "couple_attention_bwd_q_four",
-    source: source!("couple_attention_bwd_q_four", "grid", "attention_scores", "attention_bars", "attention_four"),
-    params: ParamsScores::FIELDS,
-    bindings: BACKWARD_Q_BINDINGS,
-    constants: CONSTANTS_FOUR,
-};
-
-const BACKWARD_Q_BINDINGS: &[Binding] = &[
-    input("heads", Elem::F32, PARTS),
-    input("mixed_bar", Elem::F32, ROWS),
-    input("stats", Elem::F32, "[batch, heads, tokens, 2]"),
-    input("delta", Elem::F32, "[batch, heads, tokens]"),
-    output("q_bar", Elem::F32, ROWS),
-];
-
-/// Cotangents of the keys and the values.
-pub static BACKWARD_KV: Kernel = Kernel {
-    name: "couple_attention_bwd_kv",
-    source: source!("couple_attention_bwd_kv", "grid", "attention_scores", "attention_bars"),
-    params: ParamsScores::FIELDS,
-    bindings: BACKWARD_KV_BINDINGS,
-    constants: CONSTANTS,
-};
-
-/// Cotangents of the keys and the values, four rows an invocation.
-pub static BACKWARD_KV_FOUR: Kernel = Kernel {
-    name: "couple_attention_bwd_kv_four",
-    source: source!("couple_attention_bwd_kv_four", "grid", "attention_scores", "attention_bars", "attention_four"),
-    params: ParamsScores::FIELDS,
-    bindings: BACKWARD_KV_BINDINGS,
-    constants: CONSTANTS_FOUR,
-};
-
-const BACKWARD_KV_BINDINGS: &[Binding] = &[
-    input("heads", Elem::F32, PARTS),
-    input("mixed_bar", Elem::F32, ROWS),
-    input("stats", Elem::F32, "[batch, heads, tokens, 2]"),
-    input("delta", Elem::F32, "[batch, heads, tokens]"),
-    output("k_bar", Elem::F32, ROWS),
-    output("v_bar", Elem::F32, ROWS),
-];
 
 /// Cotangent of the channels.
 pub static BACKWARD_QKV: Kernel = Kernel {

@@ -5,26 +5,35 @@
 
 pub mod adam;
 pub mod add;
+mod anchors;
+mod attention;
 pub mod axpy;
 pub mod blend;
 mod case;
 pub mod cast;
 mod channel_sums;
 pub mod check;
+pub mod concat;
 pub mod conv2d;
+pub mod couple_anchors;
 pub mod couple_attention;
 pub mod couple_conv2d;
 pub mod couple_dense;
 pub mod couple_sparse;
 pub mod cross_entropy;
+pub mod decay;
 pub mod dot;
 pub mod ema;
 pub mod embedding;
 pub mod energy;
+pub mod equilibrate;
 pub mod fill;
 pub mod gate;
 pub mod gelu;
 pub mod graph;
+pub mod kuramoto_attention;
+pub mod kuramoto_attention_weights;
+pub mod layer_scale;
 mod layout;
 pub mod linear;
 pub mod linear_u1;
@@ -33,25 +42,36 @@ pub mod noise;
 pub mod norm_batch;
 pub mod norm_batch_inference;
 pub mod norm_group;
+pub mod norm_heads;
 pub mod norm_layer;
 pub mod norm_rms;
+pub mod phase_features;
+pub mod phase_wrap;
 pub mod pool_average;
 pub mod pool_max;
 pub mod radial_tanh;
+pub mod readout_anchors;
 pub mod readout_norm;
 pub mod relu;
+pub mod relu_squared;
 pub mod resize_bilinear;
 mod row_moment;
 mod rows;
 pub mod scale;
 pub mod scale_bias;
 pub mod silu;
+pub mod softplus;
+pub mod solve_judge;
+pub mod solve_mix;
+pub mod solve_residual;
 pub mod spec;
 pub mod sphere_normalize;
 pub mod sphere_step;
 mod sum_columns;
 mod sum_rows;
 pub mod swiglu;
+pub mod tanh;
+pub mod time_multiplexed;
 mod unary;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -65,19 +85,26 @@ pub static ALL: &[&OpSpec] = &[
     &axpy::SPEC,
     &blend::SPEC,
     &cast::SPEC,
+    &concat::SPEC,
     &conv2d::SPEC,
+    &couple_anchors::SPEC,
     &couple_attention::SPEC,
     &couple_conv2d::SPEC,
     &couple_dense::SPEC,
     &couple_sparse::SPEC,
     &cross_entropy::SPEC,
+    &decay::SPEC,
     &dot::SPEC,
     &ema::SPEC,
     &embedding::SPEC,
     &energy::SPEC,
+    &equilibrate::SPEC,
     &fill::SPEC,
     &gate::SPEC,
     &gelu::SPEC,
+    &kuramoto_attention::SPEC,
+    &kuramoto_attention_weights::SPEC,
+    &layer_scale::SPEC,
     &linear::SPEC,
     &linear_u1::SPEC,
     &matmul::SPEC,
@@ -85,20 +112,31 @@ pub static ALL: &[&OpSpec] = &[
     &norm_batch::SPEC,
     &norm_batch_inference::SPEC,
     &norm_group::SPEC,
+    &norm_heads::SPEC,
     &norm_layer::SPEC,
     &norm_rms::SPEC,
+    &phase_features::SPEC,
+    &phase_wrap::SPEC,
     &pool_average::SPEC,
     &pool_max::SPEC,
     &radial_tanh::SPEC,
+    &readout_anchors::SPEC,
     &readout_norm::SPEC,
     &relu::SPEC,
+    &relu_squared::SPEC,
     &resize_bilinear::SPEC,
     &scale::SPEC,
     &scale_bias::SPEC,
     &silu::SPEC,
+    &softplus::SPEC,
+    &solve_judge::SPEC,
+    &solve_mix::SPEC,
+    &solve_residual::SPEC,
     &sphere_normalize::SPEC,
     &sphere_step::SPEC,
     &swiglu::SPEC,
+    &tanh::SPEC,
+    &time_multiplexed::SPEC,
 ];
 
 /// Every kernel of the library, once each, in the order of [`ALL`].

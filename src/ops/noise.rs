@@ -22,7 +22,7 @@ crate::params! {
 /// Uniform and Gaussian numbers.
 pub static NOISE: Kernel = Kernel {
     name: "noise",
-    source: source!("noise", "grid", "philox", "gaussian"),
+    source: source!("noise", "grid", "philox", "sincos", "gaussian"),
     params: Params::FIELDS,
     bindings: &[output("dst", Elem::Storage, "[samples, run]")],
     constants: &[],

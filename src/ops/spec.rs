@@ -170,6 +170,13 @@ impl Commands {
     /// Compares `inputs` with the ports of `op`, looks at their elements in a checked context, and returns the storage
     /// type: what [`Commands::apply`] does before it records.
     pub(super) fn admit<O: Op>(&mut self, op: &O, inputs: &[&Tensor]) -> Result<DType> {
+        let dtype = self.admit_shapes(op, inputs)?;
+        super::check::inputs(self, op, inputs)?;
+        Ok(dtype)
+    }
+
+    /// As [`Commands::admit`] without looking at elements, for ops that themselves report what is not finite.
+    pub(super) fn admit_shapes<O: Op>(&mut self, op: &O, inputs: &[&Tensor]) -> Result<DType> {
         let specs: Vec<Spec> = inputs.iter().map(|t| Spec { shape: t.shape().to_vec(), dtype: t.dtype() }).collect();
         let dtype = check(op, &specs)?;
         let foreign = |tensor: &Tensor| !tensor.context().is_same(self.context());
@@ -177,7 +184,6 @@ impl Commands {
             let message = format!("{}: {} belongs to another context; wrap its buffer", op.name(), port.name);
             return Err(Error::new(ErrorKind::Foreign, message));
         }
-        super::check::inputs(self, op, inputs)?;
         Ok(dtype)
     }
 }

@@ -14,7 +14,7 @@ use crate::kernel::{Binding, Elem, Field, Kernel, Params as _, input, output};
 
 crate::params! {
     /// Parameters of both kernels.
-    struct Params { len: u32 }
+    pub(super) struct Params { pub(super) len: u32 }
 }
 
 /// Members of the uniform of both kernels.

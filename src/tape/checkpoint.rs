@@ -209,7 +209,7 @@ fn again(values: Vec<Value>, segment: impl Fn(&mut Tape, &[Var]) -> Result<Vec<V
 }
 
 /// Runs `f` on a tape of its own over the same backend.
-fn within<T>(backend: &mut Backend, f: impl FnOnce(&mut Tape) -> Result<T>) -> Result<T> {
+pub(crate) fn within<T>(backend: &mut Backend, f: impl FnOnce(&mut Tape) -> Result<T>) -> Result<T> {
     let mut inner = Tape::over(std::mem::replace(backend, Backend::Reference));
     let result = f(&mut inner);
     *backend = inner.backend;

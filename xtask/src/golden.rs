@@ -1,10 +1,14 @@
 //! `cargo xtask golden`: builds what golden files describe and compares every output and gradient.
 
 mod akorn;
+mod attractor;
 pub mod compare;
 mod equivariant;
 pub mod file;
+mod fixed_query;
 pub mod session;
+mod solve;
+mod torus;
 
 use std::path::{Path, PathBuf};
 
@@ -45,7 +49,8 @@ pub struct Args {
 
 /// All kinds of cases that are known.
 pub fn cases() -> Vec<Case> {
-    [akorn::CASES, equivariant::CASES].concat()
+    let all = [akorn::CASES, attractor::CASES, equivariant::CASES, fixed_query::CASES, solve::CASES, torus::CASES];
+    all.concat()
 }
 
 /// Where cases are computed.

@@ -91,6 +91,16 @@ impl Session<'_> {
         count.ok_or_else(|| self.unfit(name, "a whole number"))
     }
 
+    /// A number.
+    pub fn number(&self, name: &str) -> Result<f64> {
+        self.attr(name)?.as_f64().ok_or_else(|| self.unfit(name, "a number"))
+    }
+
+    /// Whether it is computed by the f64 references.
+    pub fn is_reference(&mut self) -> bool {
+        matches!(self.tape.backend(), kuramoto::Backend::Reference)
+    }
+
     /// A list of whole numbers.
     pub fn counts(&self, name: &str) -> Result<Vec<usize>> {
         let count = |value: &Json| value.as_u64().and_then(|count| usize::try_from(count).ok());

@@ -1,0 +1,56 @@
+// q_t = gate/tau (cos phi_t, sin phi_t),   k_t = (cos phi_t, sin phi_t),   v_t = (cos theta_t, sin theta_t),
+// phi_t = theta_t + drift t
+//
+// The features between which couple_attention's kernels attend. One invocation per row and angle, or place of an angle
+// among the padding.
+//
+// A drift is multiplied in two parts, of 12 bits each: up to token 4096 both products are exact, and whole turns are taken
+// off before anything is rounded. So a phase is as accurate late as it is early.
+
+struct Params {
+    batch: u32,
+    tokens: u32,
+    heads: u32,
+    dim: u32,     // angles of a head
+    half: u32,    // of the features, dim of which count and the rest are zero
+    causal: u32,  // 1: keys past the query are left out
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> theta: array<Elem>;          // [batch, tokens, heads, dim]
+@group(0) @binding(2) var<storage, read> gate: array<f32>;            // [heads, dim]
+@group(0) @binding(3) var<storage, read> tau: array<f32>;             // [heads]
+@group(0) @binding(4) var<storage, read> drift: array<f32>;           // [heads, dim]
+@group(0) @binding(5) var<storage, read_write> features: array<f32>;  // [3, rows, 2 half]
+
+// w t less whole turns.
+fn drifted(w: f32, t: f32) -> f32 {
+    let high = bitcast<f32>(bitcast<u32>(w) & 0xFFFFF000u);
+    return wrap(high * t) + (w - high) * t;
+}
+
+@compute @workgroup_size(WG)
+fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let index = linear_index(gid, groups);
+    if index >= row_count() * params.half { return; }
+    let row = index / params.half;
+    let d = index % params.half;
+    let to = row * 2u * params.half + d;
+    let part = row_count() * 2u * params.half;
+    var metric = 0.0;
+    var moved = vec2<f32>();
+    var own = vec2<f32>();
+    if d < params.dim {
+        let h = head_of(row);
+        let angle = f32(theta[angle_of(row) + d]);
+        metric = gate[h * params.dim + d] / tau[h];
+        own = sin_cos(angle);
+        moved = sin_cos(angle + drifted(drift[h * params.dim + d], f32(row % params.tokens)));
+    }
+    features[to] = metric * moved.y;
+    features[to + params.half] = metric * moved.x;
+    features[to + part] = moved.y;
+    features[to + part + params.half] = moved.x;
+    features[to + 2u * part] = own.y;
+    features[to + 2u * part + params.half] = own.x;
+}

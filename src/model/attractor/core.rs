@@ -1,0 +1,194 @@
+//! What attractor models share: the backbone, the head, and the fixed point between them.
+
+use std::sync::Arc;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::parameters::{Bound, Builder, Initial, Role};
+use crate::model::transformer::{BlockNorm, Gate, Mlp, Placement, TransformerBlock, TransformerConfig};
+use crate::solve::{Adjoint, Equilibrium, SolveOptions, fixed_point};
+use crate::tape::{Stepped, Storage, Tape, Var};
+
+/// Options that attractor models share.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct AttractorConfig {
+    /// Channels, a multiple of `heads`.
+    pub width: usize,
+    /// Heads of the attention.
+    pub heads: usize,
+    /// Hidden channels of the perceptrons.
+    pub hidden: usize,
+    /// Blocks that propose; 0 proposes the embedding.
+    pub backbone: usize,
+    /// Blocks of the attractor module.
+    pub head: usize,
+    /// Whether a token sees only those up to itself.
+    pub causal: bool,
+    /// The base of rotary positions.
+    pub rotary: Option<f64>,
+    /// Added to mean squares.
+    pub norm_eps: f32,
+    /// Gates of the attractor module, which keep its map from stretching.
+    pub gate: Gate,
+}
+
+impl AttractorConfig {
+    /// One block that proposes and one that refines, each of `width` channels in `heads` heads with four times as many
+    /// hidden channels; gates below 0.75 that begin at 0.2.
+    pub fn new(width: usize, heads: usize) -> AttractorConfig {
+        AttractorConfig {
+            width,
+            heads,
+            hidden: 4 * width,
+            backbone: 1,
+            head: 1,
+            causal: false,
+            rotary: Some(50_000.0),
+            norm_eps: 1e-5,
+            gate: Gate { limit: 0.75, start: -1.0 },
+        }
+    }
+
+    fn block(&self, gate: Option<Gate>) -> TransformerConfig {
+        TransformerConfig {
+            width: self.width,
+            heads: self.heads,
+            hidden: self.hidden,
+            norm: BlockNorm::Rms { eps: self.norm_eps },
+            placement: Placement::Before,
+            causal: self.causal,
+            rotary: self.rotary,
+            head_norm: Some(f32::EPSILON),
+            mlp: Mlp::ReluSquared,
+            gate,
+            bias: false,
+        }
+    }
+}
+
+/// What is done with the proposal.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Refine {
+    /// So many plain iterations, differentiated step by step; with 0 the proposal is decoded as it is.
+    Steps {
+        /// Iterations of `f` from the proposal.
+        count: usize,
+        /// What is kept for the backward pass.
+        storage: Storage,
+    },
+    /// The fixed point.
+    Settle {
+        /// How it is found.
+        options: SolveOptions,
+        /// How it is differentiated.
+        adjoint: Adjoint,
+        /// Whether a sample that does not converge is an error; else its state of least residual is read out.
+        strict: bool,
+    },
+}
+
+impl Refine {
+    /// `count` plain iterations that keep every intermediate.
+    pub fn steps(count: usize) -> Refine {
+        Refine::Steps { count, storage: Storage::Everything }
+    }
+
+    /// The fixed point, or what comes closest to it.
+    pub fn settle(options: SolveOptions, adjoint: Adjoint) -> Refine {
+        Refine::Settle { options, adjoint, strict: false }
+    }
+
+    /// The fixed point; a sample that does not converge is an error.
+    pub fn settle_strictly(options: SolveOptions, adjoint: Adjoint) -> Refine {
+        Refine::Settle { options, adjoint, strict: true }
+    }
+}
+
+/// What refining came to.
+#[derive(Clone, Debug)]
+pub struct Refined {
+    /// The proposal `c` `[B, T, D]`.
+    pub proposal: Var,
+    /// What is read out, `[B, T, D]`.
+    pub state: Var,
+    /// What became of the solve; nothing after plain steps, which measure nothing.
+    pub equilibrium: Option<Equilibrium>,
+}
+
+/// The backbone and the head.
+#[derive(Clone, Debug)]
+pub(super) struct Core {
+    backbone: Vec<TransformerBlock>,
+    head: Arc<[TransformerBlock]>,
+    eps: f32,
+    prefix: &'static str,
+    width: usize,
+}
+
+impl Core {
+    pub fn new(config: &AttractorConfig, prefix: &'static str) -> Result<Core> {
+        if config.head == 0 {
+            return Err(Error::argument(ErrorKind::Param, "Attractor", "head", 0, "at least one block"));
+        }
+        let stack = |name: &str, count: usize, gate: Option<Gate>| {
+            let block = |at: usize| TransformerBlock::new(config.block(gate), format!("{prefix}{name}.{at}."));
+            (0..count).map(block).collect::<Result<Vec<_>>>()
+        };
+        Ok(Core {
+            backbone: stack("prelude", config.backbone, None)?,
+            head: stack("core_block", config.head, Some(config.gate))?.into(),
+            eps: config.norm_eps,
+            prefix,
+            width: config.width,
+        })
+    }
+
+    pub fn parameters(&self, builder: &mut Builder) {
+        self.backbone.iter().chain(self.head.iter()).for_each(|block| block.parameters(builder));
+        builder.add(format!("{}ln_f.weight", self.prefix), &[self.width], Role::Learned, Initial::Constant(1.0));
+    }
+
+    /// Proposes from the embedded tokens `x` and refines.
+    pub fn refine(&self, tape: &mut Tape, bound: &Bound, x: Var, refine: &Refine) -> Result<Refined> {
+        let proposal = self.backbone.iter().try_fold(x, |x, block| block.forward(tape, bound, x))?;
+        let tokens = tape.spec(x)?.shape.get(1).copied().unwrap_or(0);
+        let mut params = vec![proposal];
+        for block in self.head.iter() {
+            params.extend(block.operands(tape, bound, tokens)?);
+        }
+        let head = self.head.clone();
+        let step = move |tape: &mut Tape, y: Var, params: &[Var]| evaluate(&head, tape, y, params);
+        let (state, equilibrium) = match refine {
+            Refine::Settle { options, adjoint, strict } => {
+                let found = fixed_point(tape, proposal, &params, step, options, adjoint)?;
+                (if *strict { found.converged()? } else { found.best() }, Some(found))
+            }
+            Refine::Steps { count, storage } => {
+                let step = move |tape: &mut Tape, carried: &[Var], params: &[Var]| {
+                    Ok(Stepped { carried: vec![step(tape, carried[0], params)?], emitted: vec![] })
+                };
+                (tape.repeat(*count, *storage, &[proposal], &params, step)?.carried[0], None)
+            }
+        };
+        Ok(Refined { proposal, state, equilibrium })
+    }
+
+    /// The normalised state that is read out.
+    pub fn normed(&self, tape: &mut Tape, bound: &Bound, state: Var) -> Result<Var> {
+        let weight = bound.get(&format!("{}ln_f.weight", self.prefix))?;
+        tape.norm_rms(state, Some(weight), 2, self.eps)
+    }
+}
+
+/// `f(y) = Head(y + c) - y`.
+fn evaluate(head: &[TransformerBlock], tape: &mut Tape, y: Var, params: &[Var]) -> Result<Var> {
+    let Some((proposal, mut rest)) = params.split_first() else {
+        return Err(Error::argument(ErrorKind::Param, "Attractor", "operands", 0, "the proposal first"));
+    };
+    let mut z = tape.add(y, *proposal)?;
+    for block in head {
+        let (own, others) = rest.split_at(block.operand_count().min(rest.len()));
+        z = block.run(tape, z, own)?;
+        rest = others;
+    }
+    tape.axpy(-1.0, y, z)
+}

@@ -1,0 +1,25 @@
+//! Attractor models: a backbone proposes, an attractor module refines the proposal until it changes no more, and the
+//! fixed point is read out. Source: arXiv 2605.12466 and its released code.
+//!
+//! With the backbone's output `c` `[B, T, D]` and a head of gated residual blocks,
+//! ```text
+//! f(y) = Head(y + c) - y,   y_0 = c,   y* = f(y*)
+//! ```
+//! As `Head(z) = z + branches(z)`, `y` itself cancels: `f(y) = c + branches(y + c)`, and the gates bound how fast `f` can
+//! stretch. At the fixed point `Head(y* + c) = 2 y*`.
+//!
+//! [`AttractorLm`] reads tokens, [`AttractorPuzzle`] boards; both share [`Refine`], which says how many iterations are
+//! made and how they are differentiated: [`Refine::Settle`] takes the options of [`fixed_point`](crate::solve::fixed_point),
+//! [`Refine::Steps`] with 0 steps takes the solver out and decodes the proposal.
+//!
+//! The paper differentiates in one step, `u = v` ([`Adjoint::one_step`](crate::solve::Adjoint::one_step)), its code with
+//! `u = v + Jᵀ v` ([`Adjoint::neumann`](crate::solve::Adjoint::neumann) of 1, here without the code's bound on `|Jᵀ v|`), its
+//! largest network exactly.
+
+mod core;
+mod language;
+mod puzzle;
+
+pub use self::core::{AttractorConfig, Refine, Refined};
+pub use language::{AttractorLm, AttractorLmConfig, Predicted};
+pub use puzzle::{AttractorPuzzle, AttractorPuzzleConfig, PuzzleAnswer};

@@ -1,0 +1,131 @@
+//! The puzzle model: a board's cells are tokens that all see each other.
+
+use super::core::{AttractorConfig, Core, Refine, Refined};
+use crate::error::{Error, ErrorKind, Result};
+use crate::kernel::DType;
+use crate::model::parameters::{Bound, Builder, Initial, Parameters, Role};
+use crate::tape::{Tape, Var};
+
+/// Options of the puzzle model.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct AttractorPuzzleConfig {
+    /// Backbone and head.
+    pub attractor: AttractorConfig,
+    /// Cells of a board.
+    pub cells: usize,
+    /// Symbols that a cell may hold, from 1; 0 is a blank.
+    pub symbols: usize,
+}
+
+impl AttractorPuzzleConfig {
+    /// Boards of `cells` cells with so many symbols. Positions are learned: there is nothing to turn.
+    pub fn new(cells: usize, symbols: usize, width: usize, heads: usize) -> AttractorPuzzleConfig {
+        let attractor = AttractorConfig { rotary: None, ..AttractorConfig::new(width, heads) };
+        AttractorPuzzleConfig { attractor, cells, symbols }
+    }
+}
+
+/// A network that solves boards at an equilibrium: cells and their places are embedded, the backbone proposes, the head
+/// refines, and each cell's state is read out by a map to the symbols. As 6.4 of the language model, without a mask; the
+/// published reasoning model differs in that its state starts from an embedding of its own and has no backbone, which is
+/// `backbone: 0` here but for the start.
+#[derive(Clone, Debug)]
+pub struct AttractorPuzzle {
+    config: AttractorPuzzleConfig,
+    core: Core,
+}
+
+/// What the model computed.
+#[derive(Clone, Debug)]
+pub struct PuzzleAnswer {
+    /// `[B, cells, symbols]`; symbol `s` is at `s - 1`.
+    pub logits: Var,
+    /// The proposal, the state that is read out, and how it was reached.
+    pub refined: Refined,
+}
+
+impl AttractorPuzzle {
+    /// The model of `config`.
+    ///
+    /// # Errors
+    /// `Param` without cells, symbols or blocks in the head; as
+    /// [`TransformerBlock::new`](crate::model::transformer::TransformerBlock::new).
+    pub fn new(config: AttractorPuzzleConfig) -> Result<AttractorPuzzle> {
+        if config.cells == 0 || config.symbols == 0 {
+            let got = format!("{} cells, {} symbols", config.cells, config.symbols);
+            return Err(Error::argument(ErrorKind::Param, "AttractorPuzzle", "options", got, "at least one of each"));
+        }
+        Ok(AttractorPuzzle { config, core: Core::new(&config.attractor, "")? })
+    }
+
+    /// The options.
+    pub fn config(&self) -> &AttractorPuzzleConfig {
+        &self.config
+    }
+
+    /// Initial parameters, drawn from `seed`: embeddings normal, the rest as in
+    /// [`TransformerBlock::parameters`](crate::model::transformer::TransformerBlock::parameters).
+    ///
+    /// # Errors
+    /// None for the options that [`AttractorPuzzle::new`] accepts.
+    pub fn parameters(&self, seed: u64) -> Result<Parameters> {
+        let AttractorPuzzleConfig { attractor, cells, symbols } = self.config;
+        let mut builder = Builder::new(seed);
+        let normal = || Initial::Normal(1.0);
+        builder.add("embedding.weight", &[symbols + 1, attractor.width], Role::Learned, normal());
+        builder.add("positions.weight", &[cells, attractor.width], Role::Learned, normal());
+        self.core.parameters(&mut builder);
+        builder.affine("out", &[symbols, attractor.width], true);
+        builder.finish()
+    }
+
+    /// Answers for `boards`: `B * cells` symbols, 0 for a blank.
+    ///
+    /// # Errors
+    /// `Shape` if these are no whole boards, `Index` for a symbol past the last; as
+    /// [`fixed_point`](crate::solve::fixed_point).
+    pub fn forward(&self, tape: &mut Tape, bound: &Bound, boards: &[u32], refine: &Refine) -> Result<PuzzleAnswer> {
+        let batch = self.count("boards", boards, 0)?;
+        let cells = self.config.cells;
+        let embed = |tape: &mut Tape, indices: &[u32], name: &str| {
+            let indices = tape.upload(indices, &[batch, cells], DType::U32)?;
+            let indices = tape.constant(indices);
+            tape.embedding(indices, bound.get(name)?, 2)
+        };
+        let symbols = embed(tape, boards, "embedding.weight")?;
+        let places: Vec<u32> = (0..batch).flat_map(|_| 0..cells as u32).collect();
+        let places = embed(tape, &places, "positions.weight")?;
+        let x = tape.add(symbols, places)?;
+        let refined = self.core.refine(tape, bound, x, refine)?;
+        let normed = self.core.normed(tape, bound, refined.state)?;
+        let logits = tape.linear(normed, bound.get("out.weight")?, Some(bound.get("out.bias")?), 2)?;
+        Ok(PuzzleAnswer { logits, refined })
+    }
+
+    /// Mean cross entropy over all cells, givens included; `solutions` are full boards.
+    ///
+    /// # Errors
+    /// `Shape`, `Index` for a blank or a symbol past the last.
+    pub fn loss(&self, tape: &mut Tape, answer: &PuzzleAnswer, solutions: &[u32]) -> Result<Var> {
+        let batch = self.count("solutions", solutions, 1)?;
+        let labels: Vec<u32> = solutions.iter().map(|symbol| symbol - 1).collect();
+        let labels = tape.upload(&labels, &[batch, self.config.cells], DType::U32)?;
+        let labels = tape.constant(labels);
+        tape.cross_entropy(answer.logits, labels, 2)
+    }
+
+    /// How many boards of symbols from `least` there are.
+    fn count(&self, argument: &str, cells: &[u32], least: u32) -> Result<usize> {
+        let per_board = self.config.cells;
+        if cells.is_empty() || cells.len() % per_board != 0 {
+            let (got, wanted) = (format!("{} cells", cells.len()), format!("boards of {per_board} cells"));
+            return Err(Error::argument(ErrorKind::Shape, "AttractorPuzzle", argument, got, wanted));
+        }
+        let last = self.config.symbols as u32;
+        if let Some(at) = cells.iter().position(|symbol| *symbol < least || *symbol > last) {
+            let (got, wanted) = (format!("{} at cell {at}", cells[at]), format!("from {least} to {last}"));
+            return Err(Error::argument(ErrorKind::Index, "AttractorPuzzle", argument, got, wanted));
+        }
+        Ok(cells.len() / per_board)
+    }
+}

@@ -1,0 +1,248 @@
+//! Softmax attention between heads that lie in f32, whatever made them: what the couplings by attention share. Not an op
+//! itself; the kernels carry the stem of the op that they were written for.
+
+#[cfg(feature = "gpu")]
+use crate::error::Result;
+#[cfg(feature = "gpu")]
+use crate::gpu::{Commands, Tensor, Work, read, write};
+use crate::kernel::{Binding, Constant, Elem, Kernel, Params as _, input, output, source};
+#[cfg(feature = "gpu")]
+use crate::kernel::{DType, WORKGROUP};
+
+crate::params! {
+    /// Parameters of the kernels that compare queries with keys.
+    struct ParamsScores {
+        rows: u32, tokens: u32, padded: u32, causal: u32, to_log2: f32, scale: f32,
+    }
+}
+
+const ROWS: &str = "[batch, heads, tokens, padded]";
+const PARTS: &str = "[3, batch, heads, tokens, padded]";
+
+/// Channels of one block of a head, which stay in registers; software drivers take seconds to compile this already. The
+/// kernels for small heads have their own.
+const BLOCKS: &[u32] = &[32];
+
+/// The same where four rows stay in registers.
+const BLOCKS_FOUR: &[u32] = &[8, 16];
+
+const CONSTANTS: &[Constant] = &[Constant { name: "D", values: BLOCKS }];
+const CONSTANTS_FOUR: &[Constant] = &[Constant { name: "D", values: BLOCKS_FOUR }];
+
+/// Softmax over the keys.
+pub static FORWARD: Kernel = Kernel {
+    name: "couple_attention",
+    source: source!("couple_attention", "grid", "attention_scores"),
+    params: ParamsScores::FIELDS,
+    bindings: FORWARD_BINDINGS,
+    constants: CONSTANTS,
+};
+
+/// Softmax over the keys, four rows an invocation.
+pub static FORWARD_FOUR: Kernel = Kernel {
+    name: "couple_attention_four",
+    source: source!("couple_attention_four", "grid", "attention_scores", "attention_four"),
+    params: ParamsScores::FIELDS,
+    bindings: FORWARD_BINDINGS,
+    constants: CONSTANTS_FOUR,
+};
+
+const FORWARD_BINDINGS: &[Binding] = &[
+    input("heads", Elem::F32, PARTS),
+    output("mixed", Elem::F32, ROWS),
+    output("stats", Elem::F32, "[batch, heads, tokens, 2]"),
+];
+
+/// Cotangent of the queries.
+pub static BACKWARD_Q: Kernel = Kernel {
+    name: "couple_attention_bwd_q",
+    source: source!("couple_attention_bwd_q", "grid", "attention_scores", "attention_bars"),
+    params: ParamsScores::FIELDS,
+    bindings: BACKWARD_Q_BINDINGS,
+    constants: CONSTANTS,
+};
+
+/// Cotangent of the queries, four rows an invocation.
+pub static BACKWARD_Q_FOUR: Kernel = Kernel {
+    name: "couple_attention_bwd_q_four",
+    source: source!("couple_attention_bwd_q_four", "grid", "attention_scores", "attention_bars", "attention_four"),
+    params: ParamsScores::FIELDS,
+    bindings: BACKWARD_Q_BINDINGS,
+    constants: CONSTANTS_FOUR,
+};
+
+const BACKWARD_Q_BINDINGS: &[Binding] = &[
+    input("heads", Elem::F32, PARTS),
+    input("mixed_bar", Elem::F32, ROWS),
+    input("stats", Elem::F32, "[batch, heads, tokens, 2]"),
+    input("delta", Elem::F32, "[batch, heads, tokens]"),
+    output("q_bar", Elem::F32, ROWS),
+];
+
+/// Cotangents of the keys and the values.
+pub static BACKWARD_KV: Kernel = Kernel {
+    name: "couple_attention_bwd_kv",
+    source: source!("couple_attention_bwd_kv", "grid", "attention_scores", "attention_bars"),
+    params: ParamsScores::FIELDS,
+    bindings: BACKWARD_KV_BINDINGS,
+    constants: CONSTANTS,
+};
+
+/// Cotangents of the keys and the values, four rows an invocation.
+pub static BACKWARD_KV_FOUR: Kernel = Kernel {
+    name: "couple_attention_bwd_kv_four",
+    source: source!("couple_attention_bwd_kv_four", "grid", "attention_scores", "attention_bars", "attention_four"),
+    params: ParamsScores::FIELDS,
+    bindings: BACKWARD_KV_BINDINGS,
+    constants: CONSTANTS_FOUR,
+};
+
+const BACKWARD_KV_BINDINGS: &[Binding] = &[
+    input("heads", Elem::F32, PARTS),
+    input("mixed_bar", Elem::F32, ROWS),
+    input("stats", Elem::F32, "[batch, heads, tokens, 2]"),
+    input("delta", Elem::F32, "[batch, heads, tokens]"),
+    output("k_bar", Elem::F32, ROWS),
+    output("v_bar", Elem::F32, ROWS),
+];
+
+/// Which kernels compare queries with keys.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Variant {
+    /// One row an invocation, any number of channels.
+    Plain,
+    /// Four rows an invocation, heads that are one block.
+    Four,
+}
+
+impl Variant {
+    /// Loads take most of the time of the plain kernel on a software driver; there four rows took a third of it for heads of
+    /// 8 channels. The batch size plays no part: results must not depend on it.
+    pub fn choose(dim: usize) -> Variant {
+        if BLOCKS_FOUR.iter().any(|block| *block as usize >= dim) { Variant::Four } else { Variant::Plain }
+    }
+}
+
+/// Extents of an attention between heads, and the kernels for it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scores {
+    /// Samples times heads.
+    pub heads: usize,
+    /// Tokens of a sample.
+    pub tokens: usize,
+    /// Channels of a head.
+    pub dim: usize,
+    /// Whether keys past the query are left out.
+    #[cfg_attr(not(feature = "gpu"), allow(dead_code))]
+    pub causal: bool,
+    /// What a product of query and key is multiplied by.
+    #[cfg_attr(not(feature = "gpu"), allow(dead_code))]
+    pub scale: f64,
+    /// The kernels.
+    pub variant: Variant,
+}
+
+impl Scores {
+    /// Channels of one block: the smallest that holds a head, or the largest there is.
+    pub fn block(&self) -> usize {
+        let blocks = if self.variant == Variant::Four { BLOCKS_FOUR } else { BLOCKS };
+        let fitting = blocks.iter().find(|block| **block as usize >= self.dim);
+        fitting.or(blocks.last()).map_or(1, |block| *block as usize)
+    }
+
+    /// Channels of a head as the kernels store it: whole blocks.
+    pub fn padded(&self) -> usize {
+        self.dim.next_multiple_of(self.block())
+    }
+
+    /// Samples times heads times tokens.
+    pub fn rows(&self) -> usize {
+        self.heads * self.tokens
+    }
+}
+
+#[cfg(feature = "gpu")]
+impl Scores {
+    fn params(&self) -> ParamsScores {
+        ParamsScores {
+            rows: self.rows() as u32,
+            tokens: self.tokens as u32,
+            padded: self.padded() as u32,
+            causal: self.causal.into(),
+            to_log2: (std::f64::consts::LOG2_E * self.scale) as f32,
+            scale: self.scale as f32,
+        }
+    }
+
+    /// `columns` f32 for each row.
+    pub fn empty(&self, commands: &mut Commands, columns: usize) -> Result<Tensor> {
+        commands.empty(&[self.heads, self.tokens, columns], DType::F32)
+    }
+
+    /// Room for the heads of q, k and v.
+    pub fn empty_heads(&self, commands: &mut Commands) -> Result<Tensor> {
+        commands.empty(&[3, self.heads, self.tokens, self.padded()], DType::F32)
+    }
+
+    /// Work of a kernel that holds one row or four against all others: `sums` passes over the block for each of these,
+    /// `dots` of them products that go on beyond the block.
+    fn work(&self, sums: usize, dots: usize) -> Work {
+        let (block, padded, tokens) = (self.block(), self.padded(), self.tokens);
+        let (work, passes) = match self.variant {
+            Variant::Plain => (Work::invocations(self.rows() * (padded / block)), 2),
+            // A workgroup stays within one head.
+            Variant::Four => {
+                let blocks = tokens.div_ceil(4 * WORKGROUP as usize);
+                (Work::workgroups(self.heads * blocks), 8)
+            }
+        };
+        let beyond = if padded > block { dots * padded / 4 } else { 0 };
+        // Loading and storing take two passes for each row.
+        let rounds = tokens * (1 + sums * block / 4 + beyond) + passes * (1 + block / 4);
+        let flops = 2 * self.rows() * tokens * (sums * self.dim + 4);
+        work.rounds(rounds).flops(flops)
+    }
+
+    /// The kernel of this variant.
+    fn kernel(&self, plain: &'static Kernel, four: &'static Kernel) -> &'static Kernel {
+        if self.variant == Variant::Four { four } else { plain }
+    }
+
+    fn constants(&self) -> [(&'static str, u32); 1] {
+        [("D", self.block() as u32)]
+    }
+
+    /// What the queries see of the values, and the queries' statistics: an integer not below the row's scores in units of
+    /// `ln 2`, and the reciprocal of the sum of `2^(score - integer)`.
+    pub fn mix(&self, commands: &mut Commands, heads: &Tensor) -> Result<[Tensor; 2]> {
+        let (mixed, stats) = (self.empty(commands, self.padded())?, self.empty(commands, 2)?);
+        let binds = [read(heads), write(&mixed), write(&stats)];
+        let kernel = self.kernel(&FORWARD, &FORWARD_FOUR);
+        // A key that raises the maximum takes one more pass.
+        let work = self.work(3, 1);
+        commands.dispatch(kernel, DType::F32, &self.constants(), &self.params(), &binds, work)?;
+        Ok([mixed, stats])
+    }
+
+    /// The cotangents of the heads of q, k and v; `delta` are the products of `mixed_bar` with what was mixed.
+    pub fn bars(
+        &self,
+        commands: &mut Commands,
+        heads: &Tensor,
+        stats: &Tensor,
+        mixed_bar: &Tensor,
+        delta: &Tensor,
+    ) -> Result<[Tensor; 3]> {
+        let q = self.empty(commands, self.padded())?;
+        let k = self.empty(commands, self.padded())?;
+        let v = self.empty(commands, self.padded())?;
+        let (params, constants) = (self.params(), self.constants());
+        let binds = [read(heads), read(mixed_bar), read(stats), read(delta), write(&q)];
+        let kernel = self.kernel(&BACKWARD_Q, &BACKWARD_Q_FOUR);
+        commands.dispatch(kernel, DType::F32, &constants, &params, &binds, self.work(2, 2))?;
+        let binds = [read(heads), read(mixed_bar), read(stats), read(delta), write(&k), write(&v)];
+        let kernel = self.kernel(&BACKWARD_KV, &BACKWARD_KV_FOUR);
+        commands.dispatch(kernel, DType::F32, &constants, &params, &binds, self.work(2, 2))?;
+        Ok([q, k, v])
+    }
+}
