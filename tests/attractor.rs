@@ -3,6 +3,8 @@
 #![cfg(feature = "gpu")]
 
 mod common;
+#[path = "../examples/attractor_sudoku/rank.rs"]
+mod rank;
 
 use common::{device, error_of, numbers, own_device, refused};
 use kuramoto::model::attractor::{
@@ -108,9 +110,10 @@ fn composed(config: &TransformerConfig, parameters: &Parameters) -> Vec<f64> {
         let mixed = (0..xs.len()).map(|i| {
             let seen = if config.causal { i + 1 } else { xs.len() };
             let of_head = |h: usize| {
-                let query = scaled(turn(&head(&q[i], h), i));
+                // Rotations rounded to f32 keep lengths to 1e-7 alone: here the order counts.
+                let query = turn(&scaled(head(&q[i], h)), i);
                 let score = |j: usize| {
-                    let key = scaled(turn(&head(&k[j], h), j));
+                    let key = turn(&scaled(head(&k[j], h)), j);
                     (query.iter().zip(&key).map(|(a, b)| a * b).sum::<f64>() / (dim as f64).sqrt()).exp()
                 };
                 let weights: Vec<f64> = (0..seen).map(score).collect();
@@ -366,4 +369,19 @@ fn without_the_solver_the_proposal_is_decoded() -> Result<()> {
     let message = "AttractorPuzzle: boards is 4 at cell 1, expected from 0 to 3";
     refused(puzzle.forward(&mut tape, &bound, &[0, 4, 0, 0], &Refine::steps(0)), ErrorKind::Index, message);
     Ok(())
+}
+
+#[test]
+fn rank_correlations_share_ranks_and_count_permutations() {
+    // Ranks of the second are 1, 2, 3.5, 5, 3.5.
+    let found = rank::spearman(&[1.0, 2.0, 3.0, 4.0, 5.0], &[5.0, 6.0, 7.0, 8.0, 7.0], 1);
+    assert!((found.rho - 8.0 / 95f64.sqrt()).abs() < 1e-12, "{found:?}");
+    // So many of all 120 orders are as strong, in either direction.
+    assert!((found.p - 16.0 / 120.0).abs() < 0.02, "{found:?}");
+    let rising: Vec<f64> = (0..12).map(f64::from).collect();
+    let falling: Vec<f64> = rising.iter().map(|x| -x.powi(3)).collect();
+    let found = rank::spearman(&rising, &falling, 1);
+    assert!((found.rho + 1.0).abs() < 1e-12 && found.p < 1e-3, "{found:?}");
+    let level = rank::spearman(&rising, &[2.0; 12], 1);
+    assert_eq!((level.rho, level.p), (0.0, 1.0));
 }

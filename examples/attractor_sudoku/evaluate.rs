@@ -5,7 +5,7 @@ use std::error::Error;
 
 use kuramoto::model::Parameters;
 use kuramoto::model::attractor::{AttractorPuzzle, Refine};
-use kuramoto::solve::{Adjoint, Method, SolveOptions, Status};
+use kuramoto::solve::{Adjoint, Method, Sample, SolveOptions, Status};
 use kuramoto::{Context, Tape};
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
@@ -45,6 +45,13 @@ pub struct Row {
 pub struct Evaluation {
     /// One for each of [`STEPS`], then the fixed point.
     pub rows: Vec<Row>,
+    /// What the fixed point took.
+    pub effort: Effort,
+}
+
+/// What the fixed point took.
+#[derive(Clone, Debug, Serialize)]
+pub struct Effort {
     /// Blanks of each board.
     pub blanks: Vec<usize>,
     /// Iterations of each board.
@@ -58,8 +65,18 @@ impl Evaluation {
     pub fn full(&self) -> &Row {
         &self.rows[STEPS.len()]
     }
+}
 
-    pub fn mean_iterations(&self) -> f64 {
+impl Effort {
+    fn new(boards: &[Board], samples: &[Sample]) -> Effort {
+        Effort {
+            blanks: boards.iter().map(|board| board.puzzle.len() - board.givens()).collect(),
+            iterations: samples.iter().map(|sample| sample.iterations).collect(),
+            converged: samples.iter().filter(|sample| sample.status == Status::Converged).count(),
+        }
+    }
+
+    pub fn mean(&self) -> f64 {
         self.iterations.iter().sum::<usize>() as f64 / self.iterations.len().max(1) as f64
     }
 
@@ -87,44 +104,68 @@ pub fn revealed(boards: &[Board], seed: u64) -> Vec<Board> {
     boards.iter().enumerate().map(reveal).collect()
 }
 
-/// Accuracy after each number of iterations.
+/// Accuracy after each number of iterations and at the fixed point.
 pub fn evaluate(
     context: &Context,
     model: &AttractorPuzzle,
     parameters: &Parameters,
     boards: &[Board],
 ) -> Result<Evaluation, Box<dyn Error>> {
-    let placed = parameters.place(&mut Tape::new(context))?;
-    let mut choices: Vec<(String, Refine)> =
-        STEPS.iter().map(|count| (count.to_string(), Refine::steps(*count))).collect();
-    // Plain iterations, as those of the rows before: what each adds is then comparable.
-    let options = SolveOptions { check_every: 4, ..SolveOptions::new(Method::Picard, TOLERANCE, MOST) };
-    choices.push(("all".into(), Refine::settle(options, Adjoint::one_step())));
-    let mut rows = Vec::new();
-    let mut samples = Vec::new();
-    for (name, refine) in choices {
-        let mut groups = Vec::new();
-        for chunk in boards.chunks(CHUNK) {
-            let mut tape = Tape::new(context);
-            let bound = placed.bind_constant(&mut tape);
-            let answer = model.forward(&mut tape, &bound, &cells(chunk).0, &refine)?;
-            let logits = tape.read(answer.logits)?;
-            if let Some(found) = answer.refined.equilibrium {
-                samples.extend_from_slice(found.solution().samples());
-            }
-            let symbols = model.config().symbols;
-            let per_board = logits.chunks(symbols * model.config().cells);
-            groups.extend(chunk.iter().zip(per_board).map(|(board, logits)| right(board, logits, symbols)));
-        }
+    let row = |name: String, groups: &[(usize, usize)]| {
         let solved = groups.iter().filter(|(right, of)| right == of).count();
-        rows.push(Row { name, boards: wilson(solved, boards.len()), blanks: clustered(&groups) });
+        Row { name, boards: wilson(solved, boards.len()), blanks: clustered(groups) }
+    };
+    let mut rows = Vec::new();
+    for count in STEPS {
+        let (groups, _) = answers(context, model, parameters, boards, &Refine::steps(count))?;
+        rows.push(row(count.to_string(), &groups));
     }
-    Ok(Evaluation {
-        rows,
-        blanks: boards.iter().map(|board| board.puzzle.len() - board.givens()).collect(),
-        iterations: samples.iter().map(|sample| sample.iterations).collect(),
-        converged: samples.iter().filter(|sample| sample.status == Status::Converged).count(),
-    })
+    let (groups, samples) = answers(context, model, parameters, boards, &all())?;
+    rows.push(row("all".into(), &groups));
+    Ok(Evaluation { rows, effort: Effort::new(boards, &samples) })
+}
+
+/// What the fixed point takes for each of `boards`.
+pub fn effort(
+    context: &Context,
+    model: &AttractorPuzzle,
+    parameters: &Parameters,
+    boards: &[Board],
+) -> Result<Effort, Box<dyn Error>> {
+    Ok(Effort::new(boards, &answers(context, model, parameters, boards, &all())?.1))
+}
+
+/// Plain iterations until nothing changes: what each adds is then comparable with what so many of them are worth.
+fn all() -> Refine {
+    let options = SolveOptions { check_every: 4, ..SolveOptions::new(Method::Picard, TOLERANCE, MOST) };
+    Refine::settle(options, Adjoint::one_step())
+}
+
+/// For each board how many blanks are right, and of how many.
+type Groups = Vec<(usize, usize)>;
+
+fn answers(
+    context: &Context,
+    model: &AttractorPuzzle,
+    parameters: &Parameters,
+    boards: &[Board],
+    refine: &Refine,
+) -> Result<(Groups, Vec<Sample>), Box<dyn Error>> {
+    let placed = parameters.place(&mut Tape::new(context))?;
+    let (mut groups, mut samples) = (Vec::new(), Vec::new());
+    for chunk in boards.chunks(CHUNK) {
+        let mut tape = Tape::new(context);
+        let bound = placed.bind_constant(&mut tape);
+        let answer = model.forward(&mut tape, &bound, &cells(chunk).0, refine)?;
+        let logits = tape.read(answer.logits)?;
+        if let Some(found) = answer.refined.equilibrium {
+            samples.extend_from_slice(found.solution().samples());
+        }
+        let symbols = model.config().symbols;
+        let per_board = logits.chunks(symbols * model.config().cells);
+        groups.extend(chunk.iter().zip(per_board).map(|(board, logits)| right(board, logits, symbols)));
+    }
+    Ok((groups, samples))
 }
 
 /// How many blanks of a board are right, and of how many.

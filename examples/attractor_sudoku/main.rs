@@ -45,7 +45,7 @@ use kuramoto::model::attractor::{AttractorConfig, AttractorPuzzle, AttractorPuzz
 use serde_json::json;
 
 use crate::data::{Split, boards_in};
-use crate::evaluate::{Evaluation, evaluate, memory, revealed};
+use crate::evaluate::{Evaluation, effort, evaluate, memory, revealed};
 use crate::train::{Plan, Training};
 
 /// Rows and columns of a board.
@@ -127,7 +127,7 @@ fn run(mut args: Args) -> Result<bool, Box<dyn Error>> {
     println!("{machine}; {} parameters", parameters.learned());
 
     let boards = boards_in(&args.out, SIDE, Split::Train, args.boards, args.seed)?;
-    let unseen = revealed(&boards_in(&args.out, SIDE, Split::Test, args.tests, args.seed)?, args.seed);
+    let unseen = boards_in(&args.out, SIDE, Split::Test, args.tests, args.seed)?;
     let plan = Plan { seed: args.seed, steps: args.steps, batch: args.batch, rate: args.rate, most: args.iterations };
     let bytes = memory(&model, &parameters, &boards[..args.batch.min(boards.len())])?;
     for (iterations, bytes) in &bytes {
@@ -141,21 +141,24 @@ fn run(mut args: Args) -> Result<bool, Box<dyn Error>> {
 
     report("before training", &before);
     report("after training", &after);
-    let difficulty = after.difficulty(args.seed);
+    let effort = effort(&context, &model, &trained, &revealed(&unseen, args.seed))?;
+    let difficulty = effort.difficulty(args.seed);
     println!(
-        "blanks and iterations: Spearman's rank correlation {:.2}, p = {:.4} ({} boards)",
+        "the same boards with from one blank to all of them: Spearman's rank correlation of blanks and iterations {:.2}, \
+         p = {:.4}; {} of {} reach the fixed point",
         difficulty.rho,
         difficulty.p,
-        unseen.len()
+        effort.converged,
+        effort.iterations.len()
     );
-    pictures::draw(&args.out, &after, &training.history)?;
+    pictures::draw(&args.out, &after, &effort, &training.history)?;
     let seconds = started.elapsed().as_secs_f64();
     println!("{seconds:.0} s; pictures in {}", args.out.display());
     if let Some(path) = &args.json {
         let report = json!({
             "machine": machine, "seed": args.seed, "steps": args.steps, "batch": args.batch, "width": args.width,
             "parameters": parameters.learned(), "peak_bytes": bytes, "before": before, "after": after,
-            "difficulty": difficulty, "history": training.history, "seconds": seconds,
+            "effort": effort, "difficulty": difficulty, "history": training.history, "seconds": seconds,
         });
         std::fs::write(path, serde_json::to_string_pretty(&report)?)?;
     }
@@ -191,8 +194,8 @@ fn report(when: &str, evaluation: &Evaluation) {
     }
     println!(
         "  the fixed point takes {:.1} iterations on average; {} of {} boards reach it",
-        evaluation.mean_iterations(),
-        evaluation.converged,
-        evaluation.iterations.len()
+        evaluation.effort.mean(),
+        evaluation.effort.converged,
+        evaluation.effort.iterations.len()
     );
 }

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::Path;
 
-use crate::evaluate::{Evaluation, Row};
+use crate::evaluate::{Effort, Evaluation, Row};
 use crate::plots::{Axis, Curve, Point, Scale, curves};
 use crate::statistics::Share;
 use crate::train::Moment;
 
 /// Draws all of them into `folder`.
-pub fn draw(folder: &Path, after: &Evaluation, history: &[Moment]) -> Result<(), Box<dyn Error>> {
-    let place = |row: &Row| row.name.parse::<f64>().unwrap_or(after.mean_iterations());
+pub fn draw(folder: &Path, after: &Evaluation, effort: &Effort, history: &[Moment]) -> Result<(), Box<dyn Error>> {
+    let place = |row: &Row| row.name.parse::<f64>().unwrap_or(after.effort.mean());
     let curve = |name: &str, colour: usize, share: fn(&Row) -> Share| {
         let point = |row: &Row| {
             let Share { share, low, high } = share(row);
@@ -27,7 +27,7 @@ pub fn draw(folder: &Path, after: &Evaluation, history: &[Moment]) -> Result<(),
     curves(&folder.join("accuracy.png"), "Unseen boards of 4 x 4, 0: the proposal alone", across, up, &lines)?;
 
     let mut by_blanks: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
-    for (blanks, iterations) in after.blanks.iter().zip(&after.iterations) {
+    for (blanks, iterations) in effort.blanks.iter().zip(&effort.iterations) {
         by_blanks.entry(*blanks).or_default().push(*iterations as f64);
     }
     let points = by_blanks.into_iter().map(|(blanks, mut taken)| {
