@@ -190,6 +190,16 @@ fn anderson_needs_two_fifths_of_picard_on_hard_symmetric_maps() -> Result<()> {
 }
 
 #[test]
+fn a_window_of_one_pair_is_picards_iteration() -> Result<()> {
+    let w = matrix(1, 9, 0.9, false);
+    let mut tape = Tape::reference();
+    let picard = evaluations(&mut tape, 1, &w, 1.0, Method::Picard)?;
+    assert_eq!(evaluations(&mut tape, 1, &w, 1.0, Method::anderson(1))?, picard);
+    assert!(evaluations(&mut tape, 1, &w, 1.0, Method::anderson(2))? != picard);
+    Ok(())
+}
+
+#[test]
 fn gradients_agree_with_central_differences() -> Result<()> {
     let n = 5;
     let w = matrix(8, n, 0.9, false);
@@ -388,6 +398,17 @@ fn check_regimes(tape: &mut Tape) -> Result<()> {
     let options = SolveOptions { patience: 8, ..SolveOptions::new(Method::Picard, 1e-6, 500) };
     let found = solve(tape, &start, &p, affine, &options)?;
     assert_eq!((found.samples()[0].status, found.samples()[0].iterations), (Status::Stagnated { window: 8 }, 8));
+    // Moving every element on by one comes back after as many iterations as there are elements; past 8 nobody compares.
+    for n in [3, 8, 9] {
+        let shift: Vec<f64> = (0..n * n).map(|e| f64::from(u8::from((e / n + 1) % n == e % n))).collect();
+        let p = [up(tape, &shift, &[n, n])?, up(tape, &vec![0.0; n], &[n])?];
+        let start = up(tape, &numbers(6, n), &[1, n])?;
+        let found = solve(tape, &start, &p, affine, &SolveOptions::new(Method::Picard, 1e-6, 500))?;
+        let wanted = if n > 8 { Status::Stagnated { window: 64 } } else { Status::Cycle { period: n } };
+        assert_eq!(found.samples()[0].status, wanted);
+        // A history of residuals longer than what is kept shows its end.
+        assert_eq!(found.samples()[0].residuals.len(), (found.samples()[0].iterations + 1).min(64));
+    }
     Ok(())
 }
 
@@ -606,10 +627,40 @@ fn a_backward_pass_records_one_evaluation_and_a_failed_one_is_an_error() -> Resu
 mod device {
     use super::*;
     use crate::common::{device, sibling};
+    use kuramoto::{Context, wgpu};
 
     #[test]
     fn every_sample_tells_its_own_end() -> Result<()> {
         check_regimes(&mut Tape::new(&device()))
+    }
+
+    #[test]
+    fn a_host_that_runs_ahead_of_its_device_gets_the_same_bits() -> Result<()> {
+        // The same device under the name of a discrete one: the host then looks at an older flag.
+        let shared = device();
+        let mut info = shared.info().clone();
+        info.device_type = wgpu::DeviceType::DiscreteGpu;
+        let ahead = Context::from_wgpu(shared.device().clone(), shared.queue().clone(), info);
+        assert!(!ahead.is_software());
+        let w = matrix(4, 6, 0.8, false);
+        let run = |context: &Context| -> Result<(Vec<(Sample, Vec<u64>)>, usize)> {
+            let mut tape = Tape::new(context);
+            let (start, p) = problem(&mut tape, 50, 3, 6, &w)?;
+            let options = SolveOptions { check_every: 4, ..SolveOptions::new(Method::anderson(3), 1e-5, 300) };
+            let found = solve(&mut tape, &start, &p, saturating, &options)?;
+            found.converged()?;
+            Ok((per_sample(&mut tape, &found)?, found.evaluations()))
+        };
+        let (hasty, evaluations) = run(&ahead)?;
+        // Looks come every 4 iterations, and one that is a look behind costs 4 evaluations more.
+        let slowest = hasty.iter().map(|(sample, _)| sample.evaluations).max().unwrap_or(0);
+        assert_eq!(evaluations, slowest.div_ceil(4) * 4 + 4);
+        if shared.is_software() {
+            let (patient, evaluations) = run(&sibling(&shared))?;
+            assert!(patient == hasty, "what is computed in vain changes nothing");
+            assert_eq!(evaluations, slowest.div_ceil(4) * 4);
+        }
+        Ok(())
     }
 
     /// Solves and differentiates one problem on `tape`; everything that comes out.
