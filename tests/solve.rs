@@ -138,11 +138,13 @@ fn every_method_solves_a_linear_equation_and_its_transpose() -> Result<()> {
     Ok(())
 }
 
-/// The evaluations that `f = tanh(W z + b)` takes from zero.
-fn evaluations(tape: &mut Tape, seed: u64, w: &[f64], n: usize, method: Method, tolerance: f64) -> Result<Sample> {
+/// What `f = tanh(W z + drive b)` takes from zero to a residual of 1e-6, with `b` of the seed.
+fn evaluations(tape: &mut Tape, seed: u64, w: &[f64], drive: f64, method: Method) -> Result<Sample> {
+    let b: Vec<f64> = numbers(seed + 500, w.len().isqrt()).iter().map(|b| drive * b).collect();
+    let n = b.len();
     let start = up(tape, &vec![0.0; n], &[1, n])?;
-    let p = [up(tape, w, &[n, n])?, up(tape, &numbers(seed + 500, n), &[n])?];
-    let options = SolveOptions { patience: 0, ..SolveOptions::new(method, tolerance, 2000) };
+    let p = [up(tape, w, &[n, n])?, up(tape, &b, &[n])?];
+    let options = SolveOptions { patience: 0, ..SolveOptions::new(method, 1e-6, 2000) };
     let found = solve(tape, &start, &p, saturating, &options)?;
     found.converged()?;
     Ok(found.samples()[0].clone())
@@ -155,12 +157,12 @@ fn picard_contracts_and_anderson_is_never_slower_on_seeded_maps() -> Result<()> 
     for seed in 0..40 {
         let w = matrix(seed, n, 0.9, false);
         let mut tape = Tape::reference();
-        let picard = evaluations(&mut tape, seed, &w, n, Method::Picard, 1e-6)?;
+        let picard = evaluations(&mut tape, seed, &w, 1.0, Method::Picard)?;
         // With r = |g| / |f| and g' = f' - f: |g'| <= 0.9 |g| and |f| <= |f'| + |g'| give r' <= 0.9 r (1 + r').
         for pair in picard.residuals.windows(2) {
             assert!(pair[1] <= 0.9 * pair[0] * (1.0 + pair[1]) * (1.0 + 1e-9), "seed {seed}: {pair:?}");
         }
-        let found = evaluations(&mut tape, seed, &w, n, anderson, 1e-6)?;
+        let found = evaluations(&mut tape, seed, &w, 1.0, anderson)?;
         assert!(
             found.evaluations <= picard.evaluations,
             "seed {seed}: {} and {}",
@@ -178,11 +180,22 @@ fn anderson_needs_two_fifths_of_picard_on_hard_symmetric_maps() -> Result<()> {
     for seed in 100..130 {
         let w = matrix(seed, n, 0.97, true);
         let mut tape = Tape::reference();
-        picard += evaluations(&mut tape, seed, &w, n, Method::Picard, 1e-6)?.evaluations;
-        anderson += evaluations(&mut tape, seed, &w, n, Method::anderson(5), 1e-6)?.evaluations;
+        // A weak drive leaves the slopes near 1, so that the map is as hard as its matrix.
+        picard += evaluations(&mut tape, seed, &w, 0.3, Method::Picard)?.evaluations;
+        anderson += evaluations(&mut tape, seed, &w, 0.3, Method::anderson(5))?.evaluations;
     }
     println!("evaluations over 30 maps: Picard {picard}, Anderson {anderson}");
     assert!(anderson as f64 <= 0.4 * picard as f64, "Picard {picard}, Anderson {anderson}");
+    Ok(())
+}
+
+#[test]
+fn a_window_of_one_pair_is_picards_iteration() -> Result<()> {
+    let w = matrix(1, 9, 0.9, false);
+    let mut tape = Tape::reference();
+    let picard = evaluations(&mut tape, 1, &w, 1.0, Method::Picard)?;
+    assert_eq!(evaluations(&mut tape, 1, &w, 1.0, Method::anderson(1))?, picard);
+    assert!(evaluations(&mut tape, 1, &w, 1.0, Method::anderson(2))? != picard);
     Ok(())
 }
 
@@ -385,6 +398,17 @@ fn check_regimes(tape: &mut Tape) -> Result<()> {
     let options = SolveOptions { patience: 8, ..SolveOptions::new(Method::Picard, 1e-6, 500) };
     let found = solve(tape, &start, &p, affine, &options)?;
     assert_eq!((found.samples()[0].status, found.samples()[0].iterations), (Status::Stagnated { window: 8 }, 8));
+    // Moving every element on by one comes back after as many iterations as there are elements; past 8 nobody compares.
+    for n in [3, 8, 9] {
+        let shift: Vec<f64> = (0..n * n).map(|e| f64::from(u8::from((e / n + 1) % n == e % n))).collect();
+        let p = [up(tape, &shift, &[n, n])?, up(tape, &vec![0.0; n], &[n])?];
+        let start = up(tape, &numbers(6, n), &[1, n])?;
+        let found = solve(tape, &start, &p, affine, &SolveOptions::new(Method::Picard, 1e-6, 500))?;
+        let wanted = if n > 8 { Status::Stagnated { window: 64 } } else { Status::Cycle { period: n } };
+        assert_eq!(found.samples()[0].status, wanted);
+        // A history of residuals longer than what is kept shows its end.
+        assert_eq!(found.samples()[0].residuals.len(), (found.samples()[0].iterations + 1).min(64));
+    }
     Ok(())
 }
 
@@ -603,10 +627,40 @@ fn a_backward_pass_records_one_evaluation_and_a_failed_one_is_an_error() -> Resu
 mod device {
     use super::*;
     use crate::common::{device, sibling};
+    use kuramoto::{Context, wgpu};
 
     #[test]
     fn every_sample_tells_its_own_end() -> Result<()> {
         check_regimes(&mut Tape::new(&device()))
+    }
+
+    #[test]
+    fn a_host_that_runs_ahead_of_its_device_gets_the_same_bits() -> Result<()> {
+        // The same device under the name of a discrete one: the host then looks at an older flag.
+        let shared = device();
+        let mut info = shared.info().clone();
+        info.device_type = wgpu::DeviceType::DiscreteGpu;
+        let ahead = Context::from_wgpu(shared.device().clone(), shared.queue().clone(), info);
+        assert!(!ahead.is_software());
+        let w = matrix(4, 6, 0.8, false);
+        let run = |context: &Context| -> Result<(Vec<(Sample, Vec<u64>)>, usize)> {
+            let mut tape = Tape::new(context);
+            let (start, p) = problem(&mut tape, 50, 3, 6, &w)?;
+            let options = SolveOptions { check_every: 4, ..SolveOptions::new(Method::anderson(3), 1e-5, 300) };
+            let found = solve(&mut tape, &start, &p, saturating, &options)?;
+            found.converged()?;
+            Ok((per_sample(&mut tape, &found)?, found.evaluations()))
+        };
+        let (hasty, evaluations) = run(&ahead)?;
+        // Looks come every 4 iterations, and one that is a look behind costs 4 evaluations more.
+        let slowest = hasty.iter().map(|(sample, _)| sample.evaluations).max().unwrap_or(0);
+        assert_eq!(evaluations, slowest.div_ceil(4) * 4 + 4);
+        if shared.is_software() {
+            let (patient, evaluations) = run(&sibling(&shared))?;
+            assert!(patient == hasty, "what is computed in vain changes nothing");
+            assert_eq!(evaluations, slowest.div_ceil(4) * 4);
+        }
+        Ok(())
     }
 
     /// Solves and differentiates one problem on `tape`; everything that comes out.

@@ -129,7 +129,7 @@ fn judge<R: Real>(sums: &[R], record: &mut [R], coefficients: &mut [R], at: &Win
         coefficients[at.window + 1] = R::exact(1.0);
     }
     let growth = size / record[FIRST + 1].max(floor);
-    let is_pause = j.patience > 0 && j.iteration > 0 && j.iteration % j.patience == 0;
+    let is_pause = j.patience > 0 && j.iteration > 0 && j.iteration.is_multiple_of(j.patience);
     let (mut status, mut detail) = (RUNNING, R::zero());
     if residual.value() <= j.tolerance {
         status = CONVERGED;
@@ -151,7 +151,7 @@ fn judge<R: Real>(sums: &[R], record: &mut [R], coefficients: &mut [R], at: &Win
         return;
     }
     coefficients[at.window] = R::exact(1.0);
-    if j.iteration % ANCHORS == 0 {
+    if j.iteration.is_multiple_of(ANCHORS) {
         coefficients[at.window + 2] = R::exact(1.0);
     }
     let mut mixed = None;

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::adjoint::{Adjoint, AdjointReport, pull};
-use super::iterate::{Relative, check_image, check_state, iterate};
+use super::iterate::{Recorded, Relative, check_image, check_state, iterate};
 use super::options::{Method, SolveOptions};
 use super::report::{Solution, demand};
 use crate::error::{Error, ErrorKind, Result};
@@ -61,13 +61,7 @@ pub fn solve(
     run(tape, start, params, &f, options)
 }
 
-fn run(
-    tape: &mut Tape,
-    start: &Value,
-    params: &[Value],
-    f: &dyn Fn(&mut Tape, Var, &[Var]) -> Result<Var>,
-    options: &SolveOptions,
-) -> Result<Solution> {
+fn run(tape: &mut Tape, start: &Value, params: &[Value], f: &Recorded, options: &SolveOptions) -> Result<Solution> {
     iterate(tape, start, options, Relative::ToImage, &mut |tape, y| {
         tape.apart(|inner| {
             let z = inner.constant(y.clone());

@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
 use crate::gpu::Read;
 use crate::kernel::DType;
-use crate::tape::{Array, Backend, Spec, Tape, Value};
+use crate::tape::{Array, Backend, Spec, Tape, Value, Var};
 
 /// How residuals are judged.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -25,6 +25,9 @@ struct Flags {
     #[cfg(feature = "gpu")]
     older: Option<Read>,
 }
+
+/// What is solved: records the next state from the state and the parameters.
+pub(super) type Recorded<'a> = dyn Fn(&mut Tape, Var, &[Var]) -> Result<Var> + 'a;
 
 /// A map of states.
 pub(super) type Step<'a> = dyn FnMut(&mut Tape, &Value) -> Result<Value> + 'a;

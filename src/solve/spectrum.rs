@@ -1,7 +1,7 @@
 //! How steep a step is at a state: the spectral radius of its Jacobian and its mean square entry.
 
 use super::adjoint::transposed;
-use super::iterate::{check_image, check_state};
+use super::iterate::{Recorded, check_image, check_state};
 use crate::cpu::noise::philox;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::DType;
@@ -89,7 +89,7 @@ fn recorded<T>(
     tape: &mut Tape,
     z: &Value,
     params: &[Value],
-    f: &dyn Fn(&mut Tape, Var, &[Var]) -> Result<Var>,
+    f: &Recorded,
     then: impl FnOnce(&mut Tape, Var, Var) -> Result<T>,
 ) -> Result<T> {
     let spec = z.spec();
