@@ -36,7 +36,7 @@ const OTHERS: [&str; 5] = ["_", "the", "that", ",", "?"];
 const PAD: usize = 0;
 
 /// Most modifiers of a subject.
-const MODIFIERS: usize = 3;
+const MODIFIERS: usize = 2;
 
 /// Tokens of every sentence, the verb's place last: an opening of 4, a subject of 2, modifiers of up to 4.
 pub const LENGTH: usize = 4 + 2 + 4 * MODIFIERS + 1;
@@ -107,7 +107,7 @@ impl Grammar {
         number
     }
 
-    /// A sentence. Three in ten open with a noun that is not the subject; a quarter have no noun between.
+    /// A sentence. Three in ten open with a noun that is not the subject; a third have no noun between.
     pub fn sentence(&mut self) -> Sentence {
         let mut words = vec![];
         if self.chance(0.3) {

@@ -12,7 +12,7 @@ use crate::grammar::{Grammar, LENGTH, Sentence, VOCABULARY};
 /// Streams of draws.
 const DROPOUT: u32 = 100;
 /// Sentences that are judged at once.
-const JUDGED: usize = 128;
+const JUDGED: usize = 64;
 
 /// How networks are trained; both kinds alike.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +54,7 @@ pub struct Look {
 }
 
 /// What became of one network.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
     pub kind: Kind,
     pub seed: u64,
@@ -150,8 +150,12 @@ pub fn train<'a>(
         let chosen = order.split_off(order.len() - plan.batch.min(order.len()));
         let progress = step as f64 / steps as f64;
         trained.trainer.options().adam.lr = plan.rate * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos());
-        let loss =
-            trained.step(plan, chosen.iter().map(|at| &corpus.train[*at]), step, (step + 1) % plan.every == 0)?;
+        let loss = trained.step(
+            plan,
+            chosen.iter().map(|at| &corpus.train[*at]),
+            step,
+            (step + 1) % plan.every == 0 || step + 1 == steps,
+        )?;
         if let Some(loss) = loss {
             let (easy, hard) = (trained.judge(&corpus.easy)?, trained.judge(&corpus.hard)?);
             let look = Look { step: step + 1, loss, easy, hard };
