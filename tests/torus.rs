@@ -375,6 +375,9 @@ fn seventy_tokens_on_a_device_agree_with_the_reference() -> Result<()> {
     let rms = |data: &[f64]| (data.iter().map(|v| v * v).sum::<f64>() / data.len() as f64).sqrt();
     for dim in [5, 16] {
         let mut instance = Instance::new(15, [2, 70, 2, dim], true);
+        // A token's score with itself is the sum of its gates: as large for many angles as for few, or it takes all the
+        // weight, and what is left of most gradients is rounding.
+        instance.tau.iter_mut().for_each(|tau| *tau *= dim as f64 / 4.0);
         // Both backends see the same numbers.
         for list in [&mut instance.theta, &mut instance.gate, &mut instance.tau, &mut instance.eta, &mut instance.drift]
         {

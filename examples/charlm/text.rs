@@ -91,12 +91,6 @@ impl Corpus {
         Ok(Corpus { symbols, train, held_out })
     }
 
-    /// The numbers of `text`; what is no symbol becomes the rare one.
-    pub fn encode(&self, text: &str) -> Vec<u32> {
-        let rare = self.symbols.iter().position(|symbol| *symbol == RARE).unwrap_or(0);
-        text.chars().map(|symbol| self.symbols.binary_search(&symbol).unwrap_or(rare) as u32).collect()
-    }
-
     /// Characters of all runs.
     pub fn count(runs: &[Vec<u32>]) -> usize {
         runs.iter().map(Vec::len).sum()
@@ -165,7 +159,6 @@ mod tests {
         assert_eq!(corpus.held_out.iter().map(Vec::len).collect::<Vec<_>>(), [100; 4]);
         assert_eq!(corpus.train[0].len(), 500);
         assert_eq!(corpus.symbols, ['a', 'b', 'c', 'e', RARE]);
-        assert_eq!(corpus.encode("ab\u{3b1}"), [0, 1, 4]);
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub static FORWARD: Kernel = Kernel {
 
 /// Backward.
 pub static BACKWARD: Kernel = Kernel {
-    name: "swiglu_bwd",
+    name: "phase_features_bwd",
     source: source!("phase_features_bwd", "grid", "sincos"),
     params: Params::FIELDS,
     bindings: &[
