@@ -1,7 +1,7 @@
 // h[t+1] = alpha h[t] + f(drive[t] + bias[bank] + w[bank] h[t]),   bank = (first + t) mod banks,   h[0] = state
 // dst is h after every step, or after the last.
 //
-// A workgroup per sample, for all steps; an invocation owns the nodes lane, lane + WG, ... The state stays in f32 in
+// A workgroup per four samples, for all steps; an invocation owns the nodes lane, lane + WG, ... The state stays in f32 in
 // workgroup memory whatever the storage type is.
 
 struct Params {
@@ -29,18 +29,20 @@ fn main(
     @builtin(workgroup_id) wid: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
-    let b = linear_group(wid, groups);
+    let b = linear_group(wid, groups) * SIDE;
     // Past the last sample nothing is read or written, but the barriers are joined.
     let end = select(0u, params.nodes, b < params.batch);
-    for (var i = lane; i < end; i += WG) { h[i] = f32(state[b * params.nodes + i]); }
+    for (var i = lane; i < end; i += WG) { h[i] = starts(b, i); }
     for (var t = 0u; t < params.steps; t++) {
         workgroupBarrier();
-        let last = t + 1u == params.steps;
-        let row = select(b, b * params.steps + t, params.every == 1u);
+        let kept = params.every == 1u || t + 1u == params.steps;
         for (var i = lane; i < end; i += WG) {
-            let next = alpha[0] * h[t % 2u * MOST + i] + activation(argument(b, t, i));
+            let next = alpha[0] * h[t % 2u * MOST + i] + activation(arguments(b, t, i));
             h[(t + 1u) % 2u * MOST + i] = next;
-            if last || params.every == 1u { dst[row * params.nodes + i] = Elem(next); }
+            for (var k = 0u; k < SIDE; k++) {
+                let row = select(b + k, (b + k) * params.steps + t, params.every == 1u);
+                if kept && b + k < params.batch { dst[row * params.nodes + i] = Elem(next[k]); }
+            }
         }
     }
 }

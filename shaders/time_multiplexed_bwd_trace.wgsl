@@ -27,18 +27,23 @@ fn main(
     @builtin(workgroup_id) wid: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
-    let b = linear_group(wid, groups);
+    let b = linear_group(wid, groups) * SIDE;
     // Past the last sample nothing is read or written, but the barriers are joined.
     let end = select(0u, params.nodes, b < params.batch);
-    for (var i = lane; i < end; i += WG) { h[i] = f32(state[b * params.nodes + i]); }
+    for (var i = lane; i < end; i += WG) { h[i] = starts(b, i); }
     for (var t = 0u; t < params.steps; t++) {
         workgroupBarrier();
-        let row = (b * params.steps + t) * 2u * params.nodes;
         for (var i = lane; i < end; i += WG) {
             let now = h[t % 2u * MOST + i];
-            let x = argument(b, t, i);
-            trace[row + i] = now;
-            trace[row + params.nodes + i] = slope(x);
+            let x = arguments(b, t, i);
+            let f = slope(x);
+            for (var k = 0u; k < SIDE; k++) {
+                let row = ((b + k) * params.steps + t) * 2u * params.nodes;
+                if b + k < params.batch {
+                    trace[row + i] = now[k];
+                    trace[row + params.nodes + i] = f[k];
+                }
+            }
             h[(t + 1u) % 2u * MOST + i] = alpha[0] * now + activation(x);
         }
     }

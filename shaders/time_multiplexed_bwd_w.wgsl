@@ -3,7 +3,8 @@
 // A use p of bank l is the sample p / turns and the (p % turns)-th step t with (first + t) mod banks = l, if there are so
 // many steps. sum_columns adds the tiles; gradients of parameters are f32.
 //
-// One invocation per element of w, then one per element of bias, and tile of `run` uses.
+// One invocation per tile of `run` uses and block of four rows i and four columns k of a bank, where the column after the
+// last is the bias, whose factor is 1. Indices past the edge are drawn in, and what they give is not written.
 
 struct Params {
     uses: u32,   // batch * turns
@@ -25,31 +26,52 @@ struct Params {
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let index = linear_index(gid, groups);
-    if index >= params.tiles * params.width { return; }
-    let tile = index / params.width;
-    let at = index % params.width;
     let n = params.nodes;
-    let weights = params.banks * n * n;
-    let is_weight = at < weights;
-    let row = select(at - weights, at / n, is_weight);  // l nodes + i
-    let i = row % n;
-    let k = select(0u, at % n, is_weight);
-    let offset = (row / n + params.banks - params.first % params.banks) % params.banks;
+    let down = (n + 3u) / 4u;
+    let across = (n + 4u) / 4u;
+    let blocks = params.banks * down * across;
+    if index >= params.tiles * blocks { return; }
+    let tile = index / blocks;
+    let bank = index % blocks / (down * across);
+    let row = index / across % down * 4u;
+    let column = index % across * 4u;
+    let offset = (bank + params.banks - params.first % params.banks) % params.banks;
+    let i = min(vec4<u32>(row) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(n - 1u));
+    let wanted = vec4<u32>(column) + vec4<u32>(0u, 1u, 2u, 3u);
+    let k = min(wanted, vec4<u32>(n - 1u));
+    let is_bias = wanted == vec4<u32>(n);
 
     let begin = tile * params.run;
     let end = min(begin + params.run, params.uses);
-    var sum = 0.0;
+    var b = begin / params.turns;
+    var turn = begin % params.turns;
+    var sums: array<vec4<f32>, 4>;
     for (var p = begin; p < end; p++) {
-        let t = offset + p % params.turns * params.banks;
+        let t = offset + turn * params.banks;
         if t < params.steps {
-            let step = p / params.turns * params.steps + t;
-            let v = s[step * n + i];
-            if is_weight {
-                sum += v * trace[step * 2u * n + k];
-            } else {
-                sum += v;
-            }
+            let step = b * params.steps + t;
+            let at = step * n;
+            let v = vec4<f32>(s[at + i.x], s[at + i.y], s[at + i.z], s[at + i.w]);
+            let base = 2u * at;
+            let states = vec4<f32>(trace[base + k.x], trace[base + k.y], trace[base + k.z], trace[base + k.w]);
+            let x = select(states, vec4<f32>(1.0), is_bias);
+            sums[0] += v.x * x;
+            sums[1] += v.y * x;
+            sums[2] += v.z * x;
+            sums[3] += v.w * x;
+        }
+        turn++;
+        if turn == params.turns {
+            turn = 0u;
+            b++;
         }
     }
-    partial[index] = sum;
+    let first = tile * params.width;
+    for (var r = 0u; r < 4u && row + r < n; r++) {
+        let node = bank * n + row + r;
+        for (var c = 0u; c < 4u; c++) {
+            if column + c < n { partial[first + node * n + column + c] = sums[r][c]; }
+            if column + c == n { partial[first + params.banks * n * n + node] = sums[r][c]; }
+        }
+    }
 }

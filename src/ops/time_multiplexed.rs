@@ -24,6 +24,10 @@ use crate::tape::{Tape, Var};
 /// The most nodes of a state: what one workgroup holds.
 pub const MOST_NODES: usize = 256;
 
+/// Samples of one workgroup.
+#[cfg(feature = "gpu")]
+const SIDE: usize = 4;
+
 /// How a recurrence is run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RecurrenceOptions {
@@ -124,12 +128,13 @@ impl TimeMultiplexed {
         }
     }
 
-    /// A workgroup per sample that multiplies by one bank in each step, four products a round.
+    /// A workgroup per four samples that multiplies by one bank in each step, four rows of products a round.
     fn work(&self) -> Work {
         let Extents { batch, steps, nodes, .. } = self.at;
         let turns = nodes.div_ceil(WORKGROUP as usize);
-        let rounds = steps * (1 + turns * (2 + nodes / 4 + nodes % 4)) + 2 * turns + 8;
-        Work::workgroups(batch).rounds(rounds).flops(2 * batch * steps * nodes * (nodes + 4))
+        // Ten rounds over the samples side by side in a step; 64 at the ends and in the trees of alpha's sums.
+        let rounds = steps * (1 + turns * (12 + nodes / 4 + nodes % 4)) + 16 * turns + 64;
+        Work::workgroups(batch.div_ceil(SIDE)).rounds(rounds).flops(2 * batch * steps * nodes * (nodes + 4))
     }
 
     /// States and slopes of every step, in f32: what the backward pass needs of the forward one.
@@ -157,7 +162,9 @@ impl TimeMultiplexed {
         let turns = e.steps.div_ceil(e.banks);
         let (weights, biases) = (e.banks * e.nodes * e.nodes, e.banks * e.nodes);
         let (uses, width) = (e.batch * turns, weights + biases);
-        let split = super::sum_columns::split(uses, width);
+        // Blocks of four rows and four columns, of which the biases are one more.
+        let blocks = e.banks * e.nodes.div_ceil(4) * (e.nodes + 1).div_ceil(4);
+        let split = super::sum_columns::split(uses, blocks);
         let partial = commands.empty(&[split.tiles, width], DType::F32)?;
         let params = ParamsW {
             uses: uses as u32,
@@ -170,7 +177,7 @@ impl TimeMultiplexed {
             tiles: split.tiles as u32,
             width: width as u32,
         };
-        let work = Work::invocations(split.tiles * width).rounds(split.run).flops(2 * uses * width);
+        let work = Work::invocations(split.tiles * blocks).rounds(split.run + 20).flops(2 * uses * width);
         commands.dispatch(&BACKWARD_W, DType::F32, &[], &params, &[read(trace), read(s), write(&partial)], work)?;
         let sum = super::sum_columns::sum_columns;
         let w_bar = sum(commands, &partial, 0, &[e.banks, e.nodes, e.nodes])?;
