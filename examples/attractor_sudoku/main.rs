@@ -58,16 +58,16 @@ struct Args {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Steps of the optimiser
-    #[arg(long, default_value_t = 1500, value_parser = at_least_one)]
+    #[arg(long, default_value_t = 400, value_parser = at_least_one)]
     steps: usize,
     /// Boards of a training step
-    #[arg(long, default_value_t = 64, value_parser = at_least_one)]
+    #[arg(long, default_value_t = 32, value_parser = at_least_one)]
     batch: usize,
     /// Highest learning rate
     #[arg(long, default_value_t = 3e-3)]
     rate: f64,
     /// Channels of the network, a multiple of 4
-    #[arg(long, default_value_t = 48)]
+    #[arg(long, default_value_t = 32)]
     width: usize,
     /// Blocks of the attractor module
     #[arg(long, default_value_t = 1)]
@@ -79,7 +79,7 @@ struct Args {
     #[arg(long, default_value_t = 4000, value_parser = at_least_one)]
     boards: usize,
     /// Boards to test on
-    #[arg(long, default_value_t = 512, value_parser = at_least_one)]
+    #[arg(long, default_value_t = 256, value_parser = at_least_one)]
     tests: usize,
     /// Fail unless so many of 100 unseen boards are solved at the fixed point
     #[arg(long, default_value_t = 90.0)]
@@ -113,7 +113,7 @@ fn main() -> ExitCode {
 
 fn run(mut args: Args) -> Result<bool, Box<dyn Error>> {
     if args.quick {
-        (args.steps, args.batch, args.width, args.boards, args.tests) = (QUICK.steps, 32, 32, 1000, 64);
+        (args.steps, args.boards, args.tests) = (QUICK.steps, 1000, 64);
         args.demand = QUICK.demand;
     }
     let started = Instant::now();
