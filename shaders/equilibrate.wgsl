@@ -53,9 +53,9 @@ fn length_of(p: vec2<f32>) -> f32 {
     return largest * sqrt(dot(q, q));
 }
 
-// |x - u|, near u without a difference of nearly equal numbers.
+// |x - u|, near u without a difference of nearly equal numbers. A long step passes u, and s changes its sign.
 fn apart_of(p: vec2<f32>) -> f32 {
-    if p.x > 0.0 { return p.y * sqrt(2.0 / (1.0 + p.x)); }
+    if p.x > 0.0 { return abs(p.y) * sqrt(2.0 / (1.0 + p.x)); }
     return length_of(vec2<f32>(1.0 - p.x, p.y));
 }
 

@@ -1,5 +1,5 @@
 // What becomes of each sample of a fixed-point iteration, from the sums of solve_residual:
-//   residual = |G| / max(|F|, floor);  running, or how it ended;  the coefficients of the next state:
+//   residual = |G| / max(|F|, floor), or |first F| in place of |F|;  running, or how it ended;  the coefficients of the next state:
 //   (H + shift I) z = 1,  alpha = z / sum z,   H_ij = <G_i, G_j> / h,  h = trace / filled,  shift = relative + absolute / h
 // by Cholesky; where a pivot is not positive, the newest pair alone. A sample that ended never runs again.
 //
@@ -32,6 +32,7 @@ struct Params {
     last: u32,        // the iteration at which everything ends
     memoryless: u32,  // 1: the next state is a function of this one, so a repeated state is a cycle
     patience: u32,    // iterations, 0: endless
+    to_first: u32,    // 1: residuals are relative to the first |F|
     tolerance: f32,
     floor: f32,
     divergence: f32,
@@ -102,14 +103,14 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) 
     }
     let norm = sqrt(sums[sum]);
     let size = sqrt(sums[sum + 1u]);
-    let residual = norm / max(size, params.floor);
-    record[row + 2u] = residual;
-    record[row + 8u + params.iteration % HISTORY] = residual;
     if params.iteration == 0u {
         record[row + 5u] = norm;
         record[row + 6u] = size;
-        record[row + 7u] = residual;
     }
+    let residual = norm / max(select(size, record[row + 6u], params.to_first == 1u), params.floor);
+    record[row + 2u] = residual;
+    record[row + 8u + params.iteration % HISTORY] = residual;
+    if params.iteration == 0u { record[row + 7u] = residual; }
     if residual < record[row + 3u] {
         record[row + 3u] = residual;
         coefficients[out + params.window + 1u] = 1.0;

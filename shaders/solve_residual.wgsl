@@ -1,10 +1,10 @@
 // What one evaluation F = f(y) of a fixed-point iteration tells, per sample. Newest pair of the ring:
 //   ring[0, slot] = F,  ring[1, slot] = G = F - y
 // and sums over the sample's elements, in tiles that sum_rows adds:
-//   |G|^2, |F|^2, how many elements of F are beyond, how many of y differ in bits from the anchor's,
+//   |G|^2, |F|^2, how many elements are beyond in F or y, how many of y differ in bits from the anchor's,
 //   <G, ring[1, i]> for the first `dots` slots i
-// An element is beyond if it is NaN, infinite or at least 2^50: squares of smaller ones cannot overflow a sum. It enters
-// the ring as y, so that what the ring holds is finite.
+// An element is beyond if it is NaN, infinite or at least 2^50: squares of smaller ones cannot overflow a sum. F is
+// replaced by y there and y by 0, so that the ring and the sums are finite.
 //
 // One workgroup per tile of TILE elements of one sample: each lane strides, then a tree of fixed shape per sum. A lane
 // reads back only what it wrote itself. Non-finite numbers are told by their bits: WGSL lets compilers assume there are none.
@@ -50,30 +50,30 @@ fn main(
     var moved = 0.0;
     if live {
         for (var e = tile * TILE + lane; e < end; e += WG) {
-            let old = y[base + e];
-            let is_beyond = (bitcast<u32>(f[base + e]) & 0x7FFFFFFFu) >= BEYOND;
-            let mapped = select(f[base + e], old, is_beyond);
+            let bits = bitcast<u32>(y[base + e]);
+            let y_beyond = (bits & 0x7FFFFFFFu) >= BEYOND;
+            let f_beyond = (bitcast<u32>(f[base + e]) & 0x7FFFFFFFu) >= BEYOND;
+            let old = select(y[base + e], 0.0, y_beyond);
+            let mapped = select(f[base + e], old, f_beyond);
             let g = mapped - old;
             ring[params.slot * plane + base + e] = mapped;
             ring[newest + e] = g;
             residual += g * g;
             size += mapped * mapped;
-            beyond += select(0.0, 1.0, is_beyond);
-            moved += select(1.0, 0.0, bitcast<u32>(old) == bitcast<u32>(kept[plane + base + e]));
+            beyond += select(0.0, 1.0, y_beyond || f_beyond);
+            moved += select(1.0, 0.0, bits == bitcast<u32>(kept[plane + base + e]));
         }
     }
     let first = sample * (4u + params.window) * params.tiles + tile;
-    let sums = array<f32, 4>(
-        tree_sum(lane, residual),
-        tree_sum(lane, size),
-        tree_sum(lane, beyond),
-        tree_sum(lane, moved),
-    );
+    let residual_sum = tree_sum(lane, residual);
+    let size_sum = tree_sum(lane, size);
+    let beyond_sum = tree_sum(lane, beyond);
+    let moved_sum = tree_sum(lane, moved);
     if live && lane == 0u {
-        partial[first] = sums[0];
-        partial[first + params.tiles] = sums[1];
-        partial[first + 2u * params.tiles] = sums[2];
-        partial[first + 3u * params.tiles] = sums[3];
+        partial[first] = residual_sum;
+        partial[first + params.tiles] = size_sum;
+        partial[first + 2u * params.tiles] = beyond_sum;
+        partial[first + 3u * params.tiles] = moved_sum;
         for (var i = params.dots; i < params.window; i++) {
             partial[first + (4u + i) * params.tiles] = 0.0;
         }

@@ -10,6 +10,7 @@ mod gpu;
 pub mod kernel;
 pub mod model;
 pub mod ops;
+pub mod solve;
 mod tape;
 #[cfg(feature = "weights")]
 pub mod weights;

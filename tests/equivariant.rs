@@ -72,12 +72,13 @@ fn random(seed: u64, len: usize) -> Vec<f64> {
     numbers(seed, len).into_iter().map(f64::from).collect()
 }
 
-/// What the roundings of one layer may add up to after many: a layer's own are of its sums, `2 K` terms below 1 in size and
-/// `sigma_w` in length, and the map stretches none by more than `sigma_w` while the activation shrinks lengths and keeps
-/// angles. The common phase is the one direction that nothing pulls back, so roundings along it add up: one layer's times
-/// the depth.
-fn allowed(unit: f64, neurons: usize, layers: usize, sigma_w: f64) -> f64 {
-    unit * (neurons as f64).sqrt() * 8.0 * layers as f64 * sigma_w
+/// What roundings may come to: those of a layer are a few units of numbers near 1, a later layer stretches their square by
+/// `chi` ([`MeanField::stretch`], above 1 where the symmetry is broken), and errors of different layers add like random
+/// numbers. Finite networks and the largest of all components are a few times off the mean.
+fn allowed(unit: f64, symmetry: Symmetry, sigma_w: f64, layers: usize) -> Result<f64> {
+    let chi = MeanField::new(symmetry.components(), sigma_w)?.stretch().max(1.0);
+    let grown: f64 = (0..layers).map(|l| chi.powi(l as i32)).sum();
+    Ok(16.0 * unit * grown.sqrt())
 }
 
 // G1: the symmetry, at once and after 100 layers.
@@ -85,23 +86,27 @@ fn allowed(unit: f64, neurons: usize, layers: usize, sigma_w: f64) -> f64 {
 fn a_network_commutes_with_rotations_at_any_depth() -> Result<()> {
     for symmetry in [Symmetry::U1, Symmetry::Orthogonal { k: 1 }, O4] {
         let k = symmetry.components();
-        let q = rotation(k);
-        for (mut tape, layers, unit) in
-            [(Tape::reference(), 30, f64::EPSILON), (Tape::new(&device()), 100, f64::from(f32::EPSILON))]
-        {
-            let model = block(symmetry, 16, layers, 1.5, 3)?;
-            let x = random(1, 3 * 16 * k);
+        let (q, neurons) = (rotation(k), 64 / k);
+        let x = random(1, 3 * 64);
+        for (mut tape, sigma_w, layers, unit) in [
+            (Tape::reference(), 1.5, 30, f64::EPSILON),
+            (Tape::new(&device()), 1.1, 100, f64::from(f32::EPSILON)),
+            (Tape::new(&device()), 1.5, 30, f64::from(f32::EPSILON)),
+        ] {
+            let model = block(symmetry, neurons, layers, sigma_w, 3)?;
             let a = states(&mut tape, &model, &x)?;
             let b = states(&mut tape, &model, &turned(&q, &x))?;
-            for layer in [0, layers - 1] {
+            for layer in [0, 9, layers - 1] {
                 let off = apart(&turned(&q, &a[layer]), &b[layer]);
-                // The turned input is rounded to f32 on the device.
-                let allowed = allowed(unit, 16, layer + 1, 1.5);
-                assert!(off <= allowed, "{symmetry:?}, layer {layer}: off by {off:e}, {allowed:e} allowed");
-                assert!(off < 1e-5, "{symmetry:?}: {off:e}");
+                let allowed = allowed(unit, symmetry, f64::from(sigma_w), layer + 1)?;
+                assert!(off <= allowed, "{symmetry:?}, {sigma_w}, layer {layer}: off by {off:e}, {allowed:e} allowed");
             }
             assert!(apart(&a[layers - 1], &b[layers - 1]) > 0.1, "{symmetry:?}: nothing turned");
-            assert!(order(&a[layers - 1], k)?.norm > 0.3, "{symmetry:?}: the state died");
+            assert!(order(&a[layers - 1], k)?.norm > 0.1, "{symmetry:?}: the state died");
+            if sigma_w < 1.2 {
+                let off = apart(&turned(&q, &a[layers - 1]), &b[layers - 1]);
+                assert!(off < 1e-5, "{symmetry:?}, 100 layers near the transition: {off:e}");
+            }
         }
     }
     // Without the symmetry it does not hold, so the law says something.

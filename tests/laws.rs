@@ -323,6 +323,7 @@ const BATCHED: &[Batched] = &[
         run: |t, x, s| Ok(vec![t.linear_u1(x[0], s[0], s[1], 1)?]),
     },
     Batched { name: "swiglu", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.swiglu(x[0], 1)?]) },
+    Batched { name: "tanh", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.tanh(x[0])?]) },
     Batched {
         name: "time_multiplexed",
         samples: 1,
@@ -461,6 +462,9 @@ const OVER_THE_BATCH: &[(&str, &str)] = &[
     ("fill", "no samples"),
     ("noise", "a law of its own"),
     ("norm_batch", "statistics of the batch"),
+    ("solve_judge", "whole solves are compared in tests/solve.rs"),
+    ("solve_mix", "whole solves are compared in tests/solve.rs"),
+    ("solve_residual", "whole solves are compared in tests/solve.rs"),
 ];
 
 /// Outputs and gradients of the per-sample arguments, for samples with these seeds.

@@ -119,7 +119,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("gpu/", &["error", "gpu", "kernel"]),
     ("tape/", &["cpu", "error", "gpu", "kernel", "params", "tape"]),
     ("ops/", &["cpu", "error", "gpu", "kernel", "ops", "params", "tape"]),
-    ("model/", &["cpu", "error", "gpu", "kernel", "model", "ops", "params", "tape", "weights"]),
+    ("solve/", &["cpu", "error", "gpu", "kernel", "ops", "solve", "tape"]),
+    ("model/", &["cpu", "error", "gpu", "kernel", "model", "ops", "params", "solve", "tape", "weights"]),
     ("conformance/", &["conformance", "cpu", "error", "gpu", "kernel", "ops", "params", "tape"]),
 ];
 

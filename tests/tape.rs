@@ -52,6 +52,28 @@ fn a_value_used_twice_accumulates() -> Result<()> {
 }
 
 #[test]
+fn a_pull_to_some_leaves_computes_no_others() -> Result<()> {
+    both(|tape| {
+        let (a, b) = (leaf(tape, &[1.0, 2.0], &[2])?, leaf(tape, &[3.0, -1.0], &[2])?);
+        let c = tape.constant(tape.value(b)?.clone());
+        let twice = tape.scale(2.0, b)?;
+        let sum = tape.add(a, twice)?;
+        let loss = tape.dot(sum, c)?;
+        let one = tape.upload(&[1.0f32], &[1], DType::F32)?;
+        let grads = tape.vjp_for(&[(loss, one.clone())], &[a])?;
+        assert_eq!(grads.read(tape, a)?, [3.0, -1.0]);
+        assert!(grads.get(b).is_none() && grads.get(twice).is_none());
+        let both = tape.vjp_for(&[(loss, one.clone())], &[b, a])?;
+        assert_eq!((both.read(tape, a)?, both.read(tape, b)?), (vec![3.0, -1.0], vec![6.0, -2.0]));
+        // A constant gets none, asked for or not.
+        assert!(tape.vjp_for(&[(loss, one.clone())], &[c])?.get(c).is_none());
+        let stranger = Tape::reference().constant(tape.upload(&[1.0f32], &[1], DType::F32)?);
+        assert_eq!(tape.vjp_for(&[(loss, one)], &[stranger]).err().map(|e| e.kind()), Some(ErrorKind::Foreign));
+        Ok(())
+    })
+}
+
+#[test]
 fn a_backward_pass_can_be_repeated() -> Result<()> {
     both(|tape| {
         let x = leaf(tape, &[1.0, -2.0], &[2])?;

@@ -34,10 +34,10 @@ struct Args {
     #[arg(long, default_value_t = 25, value_parser = at_least_one)]
     t_max: usize,
     /// Symbols to be repeated
-    #[arg(long, default_value_t = 10, value_parser = at_least_one)]
+    #[arg(long, default_value_t = 3, value_parser = at_least_one)]
     tokens: usize,
     /// Different symbols
-    #[arg(long, default_value_t = 8, value_parser = at_least_one)]
+    #[arg(long, default_value_t = 10, value_parser = at_least_one)]
     alphabet: usize,
     /// Complex neurons; the plain network of the same width has twice as many
     #[arg(long, default_value_t = 32, value_parser = at_least_one)]
@@ -45,23 +45,26 @@ struct Args {
     /// Also train both kinds with gates
     #[arg(long)]
     gated: bool,
+    /// Only networks whose name contains this
+    #[arg(long)]
+    network: Option<String>,
     /// Scaled deviation of the complex weights; the symmetry is broken above 1
-    #[arg(long, default_value_t = 1.5)]
+    #[arg(long, default_value_t = 1.1)]
     sigma_w: f32,
     /// Scaled deviation of the plain network's weights; 1 is its edge of chaos
     #[arg(long, default_value_t = 1.0)]
     plain_sigma_w: f32,
     /// Steps of training
-    #[arg(long, default_value_t = 1500, value_parser = at_least_one)]
+    #[arg(long, default_value_t = 2000, value_parser = at_least_one)]
     steps: usize,
     /// Sequences in a step
     #[arg(long, default_value_t = 64, value_parser = at_least_one)]
     batch: usize,
     /// Learning rate of Adam
-    #[arg(long, default_value_t = 2e-3)]
+    #[arg(long, default_value_t = 3e-3)]
     learning_rate: f64,
     /// Networks of each kind
-    #[arg(long, default_value_t = 3, value_parser = at_least_one)]
+    #[arg(long, default_value_t = 2, value_parser = at_least_one)]
     seeds: usize,
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -134,7 +137,8 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         (task.alphabet as f64).ln()
     );
     let mut runs: Vec<Run> = Vec::new();
-    for (name, symmetry, neurons, sigma_w, gated) in kinds(args) {
+    let wanted = |kind: &Kind| args.network.as_ref().is_none_or(|part| kind.0.contains(part.as_str()));
+    for (name, symmetry, neurons, sigma_w, gated) in kinds(args).into_iter().filter(wanted) {
         for seed in 0..args.seeds as u64 {
             let plan = Plan {
                 task,
@@ -165,8 +169,8 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
 }
 
 fn draw(folder: &Path, task: &Task, runs: &[Run]) -> Result<(), Box<dyn Error>> {
-    let mut losses = Picture::new("learning to repeat", "step", "cross entropy of a symbol");
-    let mut delays = Picture::new("remembering over a delay", "delay", "share of right symbols");
+    let mut losses = Picture::new("learning to repeat", "step", "cross entropy of a symbol").falling();
+    let mut delays = Picture::new("remembering over a delay", "delay", "share of right symbols").falling();
     let last = runs.iter().flat_map(|run| &run.losses).fold(0.0f64, |m, (step, _)| m.max(*step));
     let chance = (task.alphabet as f64).ln();
     losses.lines.push(Line { name: "chance".into(), colour: 4, points: vec![(0.0, chance), (last, chance)] });

@@ -9,7 +9,7 @@ use serde::Serialize;
 pub struct Task {
     /// Symbols of a sequence.
     pub tokens: usize,
-    /// Different symbols. Two more inputs are silence and the sign to begin.
+    /// Different symbols. One more input is the sign to begin; silence is no input at all.
     pub alphabet: usize,
     /// The longest delay in training.
     pub t_max: usize,
@@ -31,17 +31,12 @@ const DELAYS: u32 = 112;
 impl Task {
     /// Numbers that come in at a step.
     pub fn inputs(&self) -> usize {
-        self.alphabet + 2
-    }
-
-    /// The input that stands for nothing.
-    pub fn silence(&self) -> u32 {
-        self.alphabet as u32
+        self.alphabet + 1
     }
 
     /// The input upon which the network is to begin.
     pub fn sign(&self) -> u32 {
-        self.alphabet as u32 + 1
+        self.alphabet as u32
     }
 
     /// The delay of a training step, 1 to `t_max`.
@@ -68,4 +63,39 @@ pub fn one_hot(indices: impl Iterator<Item = u32>, width: usize) -> Vec<f32> {
         data[start + index as usize] = 1.0;
     }
     data
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TASK: Task = Task { tokens: 3, alphabet: 4, t_max: 5 };
+
+    #[test]
+    fn batches_are_drawn_from_their_step_alone() {
+        let batch = TASK.batch(50, 2, 7, 9);
+        assert_eq!((batch.symbols.len(), batch.symbols[0].len(), batch.delay), (3, 50, 2));
+        assert_eq!(batch, TASK.batch(50, 2, 7, 9));
+        assert_ne!(batch, TASK.batch(50, 2, 7, 10));
+        // Every symbol comes at every place, and more sequences leave the first ones as they are.
+        for place in &batch.symbols {
+            assert!((0..4).all(|symbol| place.contains(&symbol)) && place.iter().all(|symbol| *symbol < 4));
+        }
+        let more = TASK.batch(60, 2, 7, 9);
+        assert!(more.symbols.iter().zip(&batch.symbols).all(|(more, few)| more[..50] == few[..]));
+    }
+
+    #[test]
+    fn every_delay_comes() {
+        let mut seen = [0; 5];
+        (0..200).for_each(|step| seen[TASK.delay(1, step) - 1] += 1);
+        assert!(seen.iter().all(|count| *count > 20), "{seen:?}");
+    }
+
+    #[test]
+    fn one_hot_rows() {
+        assert_eq!(one_hot([2, 0].into_iter(), 3), [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]);
+        assert_eq!(TASK.inputs(), 5);
+        assert_eq!(TASK.sign(), 4);
+    }
 }

@@ -116,7 +116,8 @@ fn answer(row: &[f64]) -> u32 {
     row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(symbol, _)| symbol as u32)
 }
 
-/// The logits of the steps at which the symbols are due. The drive of silence is the same at each step and computed once.
+/// The logits of the steps at which the symbols are due. Silence drives nothing: a state that commutes with a phase is then
+/// free to keep it.
 fn repeat(tape: &mut Tape, network: &EquivariantRnn, bound: &Bound, task: &Task, batch: &Batch) -> Result<Vec<Var>> {
     let count = batch.symbols.first().map_or(0, Vec::len);
     let drive = |tape: &mut Tape, symbols: &[u32]| -> Result<Var> {
@@ -130,7 +131,7 @@ fn repeat(tape: &mut Tape, network: &EquivariantRnn, bound: &Bound, task: &Task,
         let u = drive(tape, symbols)?;
         h = network.step(tape, bound, h, u)?;
     }
-    let silence = drive(tape, &vec![task.silence(); count])?;
+    let silence = network.initial(tape, count)?;
     for _ in 0..batch.delay {
         h = network.step(tape, bound, h, silence)?;
     }

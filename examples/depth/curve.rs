@@ -1,9 +1,7 @@
-//! The order parameter of wide random networks.
+//! The order parameter of wide random networks, whose weights are drawn on the device as they are needed.
 
-use kuramoto::cpu::noise;
-use kuramoto::model::Builder;
-use kuramoto::model::equivariant::{DeepConfig, EquivariantBlock, Symmetry, order};
-use kuramoto::{Context, DType, Distribution, Result, Stream, Tape};
+use kuramoto::model::equivariant::{Symmetry, order};
+use kuramoto::{Commands, Context, DType, Distribution, Result, Stream, Tensor};
 
 /// What is measured.
 #[derive(Clone, Copy, Debug)]
@@ -28,8 +26,8 @@ pub struct Found {
 
 /// Inputs of a network.
 const INPUTS: usize = 4;
-/// The stream of noise that inputs are drawn from.
-const DRAWN: u32 = 110;
+/// The streams of noise: of inputs, and, from the next on, of weights.
+const DRAWN: u32 = 120;
 
 /// Layers of a network, and how many of them forget the input before the rest is averaged. Near the transition order
 /// settles like `exp(-2 (sigma_w² - 1) l)` and fluctuates as slowly: more layers are averaged there.
@@ -46,33 +44,53 @@ pub fn measure(context: &Context, simulation: &Simulation) -> Result<Found> {
     let Simulation { symmetry, sigma_w, neurons, networks, seed } = *simulation;
     let k = symmetry.components();
     let (layers, settle) = layers(sigma_w);
-    let block = EquivariantBlock::new(DeepConfig { symmetry, neurons, layers, sigma_w: sigma_w as f32 }, "layers.")?;
     let mut each = Vec::with_capacity(networks);
     let mut norm = 0.0;
-    for network in 0..networks as u64 {
-        let mut builder = Builder::new(seed.wrapping_mul(1000) + network);
-        block.parameters(&mut builder);
-        let parameters = builder.finish()?;
-        let mut tape = Tape::new(context);
-        let bound = parameters.place(&mut tape)?.bind_constant(&mut tape);
-        let stream = Stream { seed: seed + network, stream: DRAWN, ..Stream::default() };
-        let data: Vec<f64> = noise::forward(&stream, Distribution::Gaussian, INPUTS, block.features());
-        let x = tape.upload(&data, &[INPUTS, block.features()], DType::F32)?;
-        let x = tape.constant(x);
-        let states = block.forward(&mut tape, &bound, x)?.states;
+    for network in 0..networks as u32 {
+        let mut commands = context.commands();
+        let inputs = Stream { seed, first_sample: INPUTS as u32 * network, step: 0, stream: DRAWN };
+        let mut x = commands.noise(inputs, Distribution::Gaussian, &[INPUTS, neurons * k], DType::F32)?;
         let (mut squares, mut norms) = (0.0, 0.0);
-        for state in &states[settle..] {
-            let found = order(&tape.read(*state)?, k)?;
-            squares += found.square;
-            norms += found.norm;
+        for layer in 0..layers {
+            let stream = Stream { seed, first_sample: neurons as u32 * network, step: 1 + layer as u32, stream: DRAWN };
+            x = propagate(&mut commands, simulation, stream, &x)?;
+            if layer >= settle {
+                let state: Vec<f64> = commands.read(&x)?.into_iter().map(f64::from).collect();
+                let found = order(&state, k)?;
+                squares += found.square;
+                norms += found.norm;
+            }
         }
         let count = (layers - settle) as f64;
         each.push(squares / count);
         norm += norms / count / networks as f64;
-        drop(tape);
-        context.trim();
     }
     let c = each.iter().sum::<f64>() / networks as f64;
     let square = each.iter().map(|v| (v - c).powi(2)).sum::<f64>() / (networks.max(2) - 1) as f64;
     Ok(Found { c, spread: square.sqrt(), norm })
+}
+
+/// One layer with weights of its own.
+fn propagate(commands: &mut Commands, simulation: &Simulation, stream: Stream, x: &Tensor) -> Result<Tensor> {
+    let Simulation { symmetry, sigma_w, neurons, .. } = *simulation;
+    let weights = |commands: &mut Commands, part: u32, side: usize| -> Result<Tensor> {
+        let stream = Stream { stream: stream.stream + part, ..stream };
+        let normal = commands.noise(stream, Distribution::Gaussian, &[side, side], DType::F32)?;
+        commands.scale(symmetry.deviation(sigma_w as f32, neurons), &normal)
+    };
+    let z = match symmetry {
+        Symmetry::U1 => {
+            let (w1, w2) = (weights(commands, 1, neurons)?, weights(commands, 2, neurons)?);
+            commands.linear_u1(x, &w1, &w2, 1)?
+        }
+        Symmetry::Orthogonal { k } => {
+            let w = weights(commands, 1, neurons)?;
+            commands.linear_ok(x, &w, 1, k)?
+        }
+        Symmetry::Generic { k } => {
+            let w = weights(commands, 1, k * neurons)?;
+            commands.linear(x, &w, None, 1)?
+        }
+    };
+    commands.radial_tanh(&z, 1, symmetry.components())
 }

@@ -42,10 +42,10 @@ struct Args {
     #[arg(long, value_delimiter = ',')]
     sigmas: Option<Vec<f64>>,
     /// Neurons of a random network
-    #[arg(long, default_value_t = 256, value_parser = at_least_one)]
+    #[arg(long, default_value_t = 512, value_parser = at_least_one)]
     neurons: usize,
     /// Random networks that are averaged
-    #[arg(long, default_value_t = 6, value_parser = at_least_one)]
+    #[arg(long, default_value_t = 4, value_parser = at_least_one)]
     networks: usize,
     /// Scaled deviations at which classifiers begin
     #[arg(long, value_delimiter = ',', default_value = "1.5")]
@@ -220,7 +220,7 @@ fn classified(args: &Args, context: &Context) -> Result<Vec<Run>, Box<dyn Error>
 }
 
 fn draw_losses(path: &Path, runs: &[Run]) -> Result<(), Box<dyn Error>> {
-    let mut picture = Picture::new("training of a hundred layers", "step", "cross entropy");
+    let mut picture = Picture::new("training of a hundred layers", "step", "cross entropy").falling();
     for (colour, (name, _)) in CLASSIFIERS.iter().enumerate() {
         for (nth, run) in runs.iter().filter(|run| run.network == *name).enumerate() {
             // One name for all runs of a kind.

@@ -31,6 +31,8 @@ pub struct Picture<'a> {
     pub y: &'a str,
     pub lines: Vec<Line>,
     pub dots: Vec<Dots>,
+    /// Whether the names stand below, for curves that fall.
+    pub falls: bool,
 }
 
 /// Told apart by people who do not see all colours (Okabe and Ito).
@@ -46,7 +48,12 @@ const HEIGHT: u32 = 500;
 
 impl<'a> Picture<'a> {
     pub fn new(title: &'a str, x: &'a str, y: &'a str) -> Picture<'a> {
-        Picture { title, x, y, lines: vec![], dots: vec![] }
+        Picture { title, x, y, lines: vec![], dots: vec![], falls: false }
+    }
+
+    /// The same with the names below.
+    pub fn falling(self) -> Picture<'a> {
+        Picture { falls: true, ..self }
     }
 
     /// Writes it. The vertical axis begins at 0.
@@ -81,7 +88,8 @@ impl<'a> Picture<'a> {
                 let mark = move |(x, y): (i32, i32)| Circle::new((x + long / 2, y), 4 * FINE, style);
                 drawn.label(&dots.name).legend(mark);
             }
-            legend(&mut chart, SeriesLabelPosition::UpperLeft)
+            let corner = if self.falls { SeriesLabelPosition::LowerLeft } else { SeriesLabelPosition::UpperLeft };
+            legend(&mut chart, corner)
         })
     }
 }

@@ -112,3 +112,41 @@ impl Report {
         std::fs::write(path, text).map_err(|why| format!("{}: {why}", path.display()).into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(sigma_w: f64, c: f64, theory: f64) -> Report {
+        let m = Measured { network: "O(4)".into(), sigma_w, c, spread: 0.0, theory, norm: 0.0 };
+        Report { adapter: String::new(), driver: String::new(), seed: 1, order: vec![m], runs: vec![] }
+    }
+
+    #[test]
+    fn what_is_off_fails() {
+        assert!(report(1.5, 0.495, 0.5).check(0.02).is_ok());
+        let why = report(1.5, 0.485, 0.5).check(0.02).unwrap_err().to_string();
+        assert_eq!(why, "O(4) at sigma_w 1.5: c is 0.4850, theory says 0.5000");
+        assert!(report(0.8, 0.002, 0.0).check(0.02).is_err() && report(0.8, 1e-9, 0.0).check(0.02).is_ok());
+        // Near the transition nothing is judged.
+        assert!(report(1.0, 0.03, 0.0).check(0.02).is_ok());
+        let mut lost = report(1.5, 0.5, 0.5);
+        let losses = vec![(0.0, 2.3), (10.0, f64::NAN)];
+        let network = "U(1)".to_owned();
+        let (sigma_w, seed, layers, parameters, steps) = (1.5, 1, 100, 5, 11);
+        lost.runs = vec![Run {
+            network,
+            sigma_w,
+            seed,
+            layers,
+            parameters,
+            accuracy: 0.1,
+            norm: 0.5,
+            losses,
+            steps,
+            seconds: 1.0,
+        }];
+        assert!(lost.check(0.02).unwrap_err().to_string().ends_with("the loss is not finite"));
+        assert!(lost.runs_table().contains("10.0 %") && lost.order_table().contains("0.5000"));
+    }
+}

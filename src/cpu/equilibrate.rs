@@ -89,10 +89,10 @@ fn length<R: Real>(p: Point<R>) -> R {
     largest * (q[0] * q[0] + q[1] * q[1]).sqrt()
 }
 
-/// `|x - u|`, near `u` without a difference of nearly equal numbers.
+/// `|x - u|`, near `u` without a difference of nearly equal numbers. A long step passes `u`, and `s` changes its sign.
 fn apart<R: Real>([c, s]: Point<R>) -> R {
     if c.value() > 0.0 {
-        return s * (R::exact(2.0) / (R::exact(1.0) + c)).sqrt();
+        return s.abs() * (R::exact(2.0) / (R::exact(1.0) + c)).sqrt();
     }
     length([R::exact(1.0) - c, s])
 }

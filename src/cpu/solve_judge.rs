@@ -1,6 +1,6 @@
 //! What becomes of each sample of a fixed-point iteration, from the sums of [`solve_residual`](super::solve_residual).
 //! ```text
-//! residual = |G| / max(|F|, floor)
+//! residual = |G| / max(|F|, floor), or the first |F| in place of |F|
 //! (H + shift I) z = 1,  α = z / Σ z,  H_ij = <G_i, G_j> / h,  h = trace / filled,  shift = relative + absolute / h
 //! ```
 //! α minimises `|Σ α_i G_i|² + h shift |α|²` over coefficients that sum to 1: Anderson acceleration of type II in the form
@@ -69,6 +69,8 @@ pub struct Judgement {
     pub memoryless: bool,
     /// Iterations without progress; 0 for any number.
     pub patience: usize,
+    /// Whether residuals are relative to the first `|F|`.
+    pub to_first: bool,
     /// The residual to reach.
     pub tolerance: f64,
     /// The least norm that residuals are relative to.
@@ -112,18 +114,22 @@ fn judge<R: Real>(sums: &[R], record: &mut [R], coefficients: &mut [R], at: &Win
         return;
     }
     let (norm, floor) = (square.sqrt(), R::constant(j.floor));
-    let residual = norm / size.max(floor);
+    if j.iteration == 0 {
+        (record[FIRST], record[FIRST + 1]) = (norm, size);
+    }
+    let scale = if j.to_first { record[FIRST + 1] } else { size };
+    let residual = norm / scale.max(floor);
     record[RESIDUAL] = residual;
     record[HISTORY + j.iteration % REMEMBERED] = residual;
     if j.iteration == 0 {
-        (record[FIRST], record[FIRST + 1], record[MARK]) = (norm, size, residual);
+        record[MARK] = residual;
     }
     if residual.value() < record[BEST].value() {
         record[BEST] = residual;
         coefficients[at.window + 1] = R::exact(1.0);
     }
     let growth = size / record[FIRST + 1].max(floor);
-    let is_pause = j.patience > 0 && j.iteration > 0 && j.iteration % j.patience == 0;
+    let is_pause = j.patience > 0 && j.iteration > 0 && j.iteration.is_multiple_of(j.patience);
     let (mut status, mut detail) = (RUNNING, R::zero());
     if residual.value() <= j.tolerance {
         status = CONVERGED;
@@ -145,7 +151,7 @@ fn judge<R: Real>(sums: &[R], record: &mut [R], coefficients: &mut [R], at: &Win
         return;
     }
     coefficients[at.window] = R::exact(1.0);
-    if j.iteration % ANCHORS == 0 {
+    if j.iteration.is_multiple_of(ANCHORS) {
         coefficients[at.window + 2] = R::exact(1.0);
     }
     let mut mixed = None;

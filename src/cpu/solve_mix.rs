@@ -9,14 +9,7 @@ use super::solve_judge::coefficients_len;
 use super::{Real, Window};
 
 /// The kept states `[2, samples, len]` and the next ones `[samples, len]`; `rest` is `1 - β`.
-pub fn forward<R: Real>(
-    y: &[R],
-    coefficients: &[R],
-    ring: &[R],
-    kept: &[R],
-    at: &Window,
-    rest: f64,
-) -> [Vec<R>; 2] {
+pub fn forward<R: Real>(y: &[R], coefficients: &[R], ring: &[R], kept: &[R], at: &Window, rest: f64) -> [Vec<R>; 2] {
     let plane = at.samples * at.len;
     let (mut kept, mut dst) = (kept.to_vec(), y.to_vec());
     let rest = R::constant(rest);
@@ -30,9 +23,10 @@ pub fn forward<R: Real>(
             kept[plane + e] = y[e];
         }
         if says(0) {
-            dst[e] = R::sum((0..at.filled).map(|s| {
-                coefficients[c + s] * (ring[s * plane + e] - rest * ring[(at.window + s) * plane + e])
-            }));
+            dst[e] = R::sum(
+                (0..at.filled)
+                    .map(|s| coefficients[c + s] * (ring[s * plane + e] - rest * ring[(at.window + s) * plane + e])),
+            );
         }
     }
     [kept, dst]

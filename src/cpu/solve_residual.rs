@@ -1,13 +1,13 @@
 //! What one evaluation `F = f(y)` of a fixed-point iteration tells, per sample: the pair `F`, `G = F - y` for the ring,
 //! and the sums
 //! ```text
-//! |G|², |F|², how many F_e are beyond, how many y_e differ from the anchor's, <G, G_i> for the slots i of the ring
+//! |G|², |F|², how many F_e or y_e are beyond, how many y_e differ from the anchor's, <G, G_i> for the slots i of the ring
 //! ```
 //! that [`solve_judge`](super::solve_judge) decides by. Source of the residual and of the Gram matrix: Walker and Ni
 //! 2011 (Anderson acceleration, type II).
 //!
-//! An element is *beyond* if it is NaN, infinite or at least 2⁵⁰; it enters the ring as that of `y`. The sums of squares
-//! of up to 2²⁷ smaller elements fit f32.
+//! An element is *beyond* if it is NaN, infinite or at least 2⁵⁰; `F_e` is replaced by `y_e` there and `y_e` by 0. The
+//! sums of squares of up to 2²⁷ smaller elements fit f32.
 
 use super::{Real, Window};
 
@@ -25,15 +25,16 @@ pub fn forward<R: Real>(y: &[R], f: &[R], kept: &[R], ring: &[R], at: &Window) -
     let mut sums = Vec::with_capacity(at.samples * (SUMS + at.window));
     for b in 0..at.samples {
         let sample = b * at.len..(b + 1) * at.len;
-        let is_beyond = |e: usize| f[e].value().is_nan() || f[e].value().abs() >= BEYOND;
+        let is_beyond = |v: R| v.value().is_nan() || v.value().abs() >= BEYOND;
         for e in sample.clone() {
-            let mapped = if is_beyond(e) { y[e] } else { f[e] };
+            let old = if is_beyond(y[e]) { R::zero() } else { y[e] };
+            let mapped = if is_beyond(f[e]) { old } else { f[e] };
             ring[at.slot * plane + e] = mapped;
-            ring[residuals + at.slot * plane + e] = mapped - y[e];
+            ring[residuals + at.slot * plane + e] = mapped - old;
         }
         let of = |start: usize| &ring[start + b * at.len..start + (b + 1) * at.len];
         let (mapped, g) = (of(at.slot * plane), of(residuals + at.slot * plane));
-        let beyond = sample.clone().filter(|e| is_beyond(*e)).count();
+        let beyond = sample.clone().filter(|e| is_beyond(f[*e]) || is_beyond(y[*e])).count();
         let moved = sample.filter(|e| y[*e].value().to_bits() != kept[plane + e].value().to_bits()).count();
         sums.extend([R::dot(g, g), R::dot(mapped, mapped), R::exact(beyond as f64), R::exact(moved as f64)]);
         sums.extend((0..at.window).map(|i| match i < at.dots() {

@@ -7,16 +7,23 @@
 pub mod akorn;
 pub mod attractor;
 pub mod equivariant;
+mod fast_slow;
 #[cfg(feature = "weights")]
 mod files;
+pub mod fixed_query;
+mod looped;
 mod parameters;
 pub mod position;
 mod snapshot;
+mod time_multiplexed;
 pub mod torus;
 mod trainer;
 pub mod transformer;
 pub mod vote;
 
+pub use fast_slow::{FastSlow, FastSlowConfig, FastSlowStream, Mixing};
+pub use looped::{Injection, Looped, LoopedConfig, Rounds};
 pub use parameters::{Bound, Builder, Initial, Parameter, Parameters, Placed, Role};
 pub use snapshot::Snapshot;
+pub use time_multiplexed::{TimeMultiplexed, TimeMultiplexedConfig};
 pub use trainer::{BatchStatistics, Trainer, TrainerOptions};

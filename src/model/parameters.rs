@@ -32,6 +32,8 @@ pub enum Initial {
     Uniform(f32),
     /// Normal with this standard deviation.
     Normal(f32),
+    /// Consecutive vectors of this many components on the unit sphere, uniformly.
+    Directions(usize),
     /// These numbers.
     Values(Vec<f32>),
 }
@@ -90,6 +92,11 @@ impl Builder {
             (_, Initial::Normal(deviation)) => {
                 let normal: Vec<f64> = noise(&stream, Distribution::Gaussian, 1, len);
                 normal.into_iter().map(|z| (z * f64::from(deviation)) as f32).collect()
+            }
+            (_, Initial::Directions(n)) => {
+                let normal: Vec<f64> = noise(&stream, Distribution::Gaussian, 1, len);
+                let unit = |v: &[f64]| crate::cpu::sphere_normalize::normalize(v);
+                normal.chunks(n.max(1)).flat_map(unit).map(|x| x as f32).collect()
             }
             (_, Initial::Values(values)) => values,
         };

@@ -91,7 +91,7 @@ pub(super) trait Shapes {
     fn oscillators_shape(&self) -> [usize; 4];
     /// `[heads, positions, n]`.
     fn anchors_shape(&self) -> [usize; 3];
-    /// The port of the lengths and how many they may be below.
+    /// The port of the lengths.
     fn lengths(&self) -> Port;
 }
 

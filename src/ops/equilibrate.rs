@@ -226,7 +226,6 @@ fn cases() -> Vec<Case> {
         let unit = Oscillators { samples: shape[0], groups: 1, outer: count, n, inner: 1 };
         let name = format!("{shape:?} {method:?} dt {dt} steps {steps}{label}");
         let case = Case::new(name, op, vec![Fill::Unit(unit), field]);
-        // Oscillators of one component have no direction to keep.
         Some(case.oscillators(unit).law("unit norm", super::unit_norm_law))
     };
     let plain = || Fill::Between(-1.0, 1.0);

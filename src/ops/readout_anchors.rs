@@ -97,7 +97,8 @@ pub struct AnchorReadout {
     /// The exponent p of `max(1 + x . a, 0)^p`, 1 to 64.
     pub power: u32,
     /// Whether the forward pass separates the sums: time linear in the tokens. Only for `power` 1, and right only where no
-    /// `1 + x . a` is negative, for instance where no anchor is longer than 1.
+    /// `1 + x . a` is negative, for instance where no anchor is longer than 1:
+    /// `model::fixed_query::anchors_fit` looks.
     pub separated: bool,
 }
 

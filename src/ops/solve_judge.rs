@@ -13,7 +13,7 @@ use crate::tape::{Array, Backend, Tape, Value};
 crate::params! {
     /// Parameters of the kernel.
     struct Params {
-        samples: u32, window: u32, filled: u32, slot: u32, iteration: u32, last: u32, memoryless: u32, patience: u32, tolerance: f32, floor: f32, divergence: f32, relative: f32, absolute: f32,
+        samples: u32, window: u32, filled: u32, slot: u32, iteration: u32, last: u32, memoryless: u32, patience: u32, to_first: u32, tolerance: f32, floor: f32, divergence: f32, relative: f32, absolute: f32,
     }
 }
 
@@ -63,6 +63,7 @@ impl SolveJudge {
             last: j.last as u32,
             memoryless: j.memoryless.into(),
             patience: j.patience as u32,
+            to_first: j.to_first.into(),
             tolerance: j.tolerance as f32,
             floor: j.floor as f32,
             divergence: j.divergence as f32,
@@ -214,6 +215,7 @@ fn cases() -> Vec<Case> {
         last: 40,
         memoryless: false,
         patience: 0,
+        to_first: false,
         tolerance: 1e-3,
         floor: 1e-9,
         divergence: 1e3,
@@ -221,12 +223,13 @@ fn cases() -> Vec<Case> {
         absolute: 0.0,
     };
     let mut cases = Vec::new();
-    let mut case = |label: &str, window: usize, judgement: Judgement, norms, beyond, moved, [status, best, first]: [f64; 3]| {
-        let at = Window::new(2, 1, window, judgement.iteration);
-        let fills = vec![sums(window, at.slot, norms, beyond, moved), records(window, status, best, first)];
-        let label = format!("window {window} iteration {}, {label}", judgement.iteration);
-        cases.extend(SolveJudge::new(&at, &judgement).ok().map(|op| Case::new(label, op, fills)));
-    };
+    let mut case =
+        |label: &str, window: usize, judgement: Judgement, norms, beyond, moved, [status, best, first]: [f64; 3]| {
+            let at = Window::new(2, 1, window, judgement.iteration);
+            let fills = vec![sums(window, at.slot, norms, beyond, moved), records(window, status, best, first)];
+            let label = format!("window {window} iteration {}, {label}", judgement.iteration);
+            cases.extend(SolveJudge::new(&at, &judgement).ok().map(|op| Case::new(label, op, fills)));
+        };
     let running = [cpu::RUNNING, 0.25, 1.0];
     for window in [1, 2, 3, 5, 8] {
         for iteration in [0, 1, 3, 64, 75] {
@@ -244,6 +247,7 @@ fn cases() -> Vec<Case> {
     case("stuck", 1, Judgement { iteration: 9, ..memoryless }, [0.25, 1e-4], 0.0, 0.0, running);
     case("patient", 1, Judgement { patience: 4, ..plain }, [0.25, 1.0], 0.0, 1.0, running);
     case("at a standstill", 1, Judgement { patience: 4, ..plain }, [2.0, 1.0], 0.0, 1.0, [cpu::RUNNING, 1e9, 1.0]);
+    case("to the first", 2, Judgement { to_first: true, ..plain }, [0.25, 2.0], 0.0, 1.0, running);
     case("last", 2, Judgement { last: 12, ..plain }, [0.25, 1e-4], 0.0, 1.0, running);
     // A matrix with no residuals at all: the newest pair alone.
     case("singular", 2, Judgement { relative: 0.0, ..plain }, [0.25, 2.0], 0.0, 1.0, running);

@@ -196,7 +196,8 @@ fn cases() -> Vec<Case> {
     cases.push(case(2, 2500, 8, 9, ", tiles", plain()));
     cases.push(case(3, 130, 4, 6, ", mixed scales", [Fill::Mixed(10), Fill::Mixed(10)]));
     let beyond = vec![1.0, -2.0, f64::NAN, 0.5, f64::INFINITY, f64::NEG_INFINITY, -1.2e15, 1.1e15, 3.0, 0.0, -0.0];
-    cases.push(case(3, 20, 3, 4, ", not finite", [Fill::Uniform, Fill::Values(beyond)]));
+    cases.push(case(3, 20, 3, 4, ", f not finite", [Fill::Uniform, Fill::Values(beyond.clone())]));
+    cases.push(case(3, 20, 3, 4, ", y not finite", [Fill::Values(beyond), Fill::Uniform]));
     cases.push(case(3, 20, 3, 4, ", at rest", [Fill::Zero, Fill::Zero]));
     let mut still = case(2, 70, 2, 3, ", at its anchor", plain());
     still.fills = vec![Fill::Values(vec![0.5, -0.0]), Fill::Uniform, Fill::Values(vec![0.5, -0.0]), Fill::Uniform];

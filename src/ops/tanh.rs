@@ -67,13 +67,8 @@ impl Tape {
 }
 
 /// The op.
-pub static SPEC: OpSpec = OpSpec {
-    name: "tanh",
-    formula: "dst = tanh(x)",
-    differentiable: true,
-    kernels: &[&FORWARD, &BACKWARD],
-    cases,
-};
+pub static SPEC: OpSpec =
+    OpSpec { name: "tanh", formula: "dst = tanh(x)", differentiable: true, kernels: &[&FORWARD, &BACKWARD], cases };
 
 fn cases() -> Vec<Case> {
     unary::smooth_cases::<Tanh>(0.5)

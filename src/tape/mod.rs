@@ -6,6 +6,7 @@
 
 pub(crate) mod accumulate;
 mod checkpoint;
+mod stack;
 mod value;
 
 use std::ops::Range;
@@ -259,6 +260,29 @@ impl Tape {
     /// # Errors
     /// `Shape` or `DType` if a cotangent is not like its output, `Foreign`, whatever the rules return.
     pub fn vjp(&mut self, outputs: &[(Var, Value)]) -> Result<Grads> {
+        let wanted: Vec<bool> = self.nodes.iter().map(|node| node.needs_grad).collect();
+        self.pull(outputs, &wanted)
+    }
+
+    /// As [`Tape::vjp`] with respect to the leaves `wrt` alone: what leads to other leaves only is not computed. The
+    /// recording stays, so one evaluation serves any number of cotangents.
+    ///
+    /// # Errors
+    /// As [`Tape::vjp`].
+    pub fn vjp_for(&mut self, outputs: &[(Var, Value)], wrt: &[Var]) -> Result<Grads> {
+        let mut wanted = vec![false; self.nodes.len()];
+        for var in wrt {
+            wanted[var.index] = self.needs_grad(*var)?;
+        }
+        for record in &self.records {
+            if record.parents.iter().any(|parent| wanted[*parent]) {
+                wanted[record.outputs.clone()].fill(true);
+            }
+        }
+        self.pull(outputs, &wanted)
+    }
+
+    fn pull(&mut self, outputs: &[(Var, Value)], wanted: &[bool]) -> Result<Grads> {
         let mut cotangents: Vec<Option<Value>> = vec![None; self.nodes.len()];
         for (var, cotangent) in outputs {
             let (got, wanted) = (cotangent.spec(), self.spec(*var)?);
@@ -274,10 +298,10 @@ impl Tape {
                 let cotangent = cotangents[i].take();
                 incoming.push(cotangent.map(|c| accumulate::like(&mut self.backend, c, dtype)).transpose()?);
             }
-            if incoming.iter().all(Option::is_none) {
+            let needs: Vec<bool> = record.parents.iter().map(|p| wanted[*p]).collect();
+            if incoming.iter().all(Option::is_none) || !needs.contains(&true) {
                 continue;
             }
-            let needs: Vec<bool> = record.parents.iter().map(|p| self.nodes[*p].needs_grad).collect();
             let outgoing = (record.rule)(&mut self.backend, &incoming, &needs)?;
             for ((parent, need), cotangent) in record.parents.iter().zip(&needs).zip(outgoing) {
                 if let (true, Some(cotangent)) = (need, cotangent) {

@@ -5,7 +5,9 @@ mod attractor;
 pub mod compare;
 mod equivariant;
 pub mod file;
+mod fixed_query;
 pub mod session;
+mod solve;
 mod torus;
 
 use std::path::{Path, PathBuf};
@@ -47,7 +49,8 @@ pub struct Args {
 
 /// All kinds of cases that are known.
 pub fn cases() -> Vec<Case> {
-    [akorn::CASES, attractor::CASES, equivariant::CASES, torus::CASES].concat()
+    let all = [akorn::CASES, attractor::CASES, equivariant::CASES, fixed_query::CASES, solve::CASES, torus::CASES];
+    all.concat()
 }
 
 /// Where cases are computed.

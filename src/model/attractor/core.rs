@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::settle::{Outcome, Settle, settle};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::parameters::{Bound, Builder, Initial, Role};
 use crate::model::transformer::{BlockNorm, Gate, Mlp, Placement, TransformerBlock, TransformerConfig};
+use crate::solve::{Adjoint, Equilibrium, SolveOptions, fixed_point};
 use crate::tape::{Stepped, Storage, Tape, Var};
 
 /// Options that attractor models share.
@@ -76,13 +76,30 @@ pub enum Refine {
         storage: Storage,
     },
     /// The fixed point.
-    Settle(Settle),
+    Settle {
+        /// How it is found.
+        options: SolveOptions,
+        /// How it is differentiated.
+        adjoint: Adjoint,
+        /// Whether a sample that does not converge is an error; else its state of least residual is read out.
+        strict: bool,
+    },
 }
 
 impl Refine {
     /// `count` plain iterations that keep every intermediate.
     pub fn steps(count: usize) -> Refine {
         Refine::Steps { count, storage: Storage::Everything }
+    }
+
+    /// The fixed point, or what comes closest to it.
+    pub fn settle(options: SolveOptions, adjoint: Adjoint) -> Refine {
+        Refine::Settle { options, adjoint, strict: false }
+    }
+
+    /// The fixed point; a sample that does not converge is an error.
+    pub fn settle_strictly(options: SolveOptions, adjoint: Adjoint) -> Refine {
+        Refine::Settle { options, adjoint, strict: true }
     }
 }
 
@@ -93,8 +110,8 @@ pub struct Refined {
     pub proposal: Var,
     /// What is read out, `[B, T, D]`.
     pub state: Var,
-    /// One for each sample; empty after plain steps, which measure nothing.
-    pub outcomes: Vec<Outcome>,
+    /// What became of the solve; nothing after plain steps, which measure nothing.
+    pub equilibrium: Option<Equilibrium>,
 }
 
 /// The backbone and the head.
@@ -140,16 +157,19 @@ impl Core {
         }
         let head = self.head.clone();
         let step = move |tape: &mut Tape, y: Var, params: &[Var]| evaluate(&head, tape, y, params);
-        let (state, outcomes) = match refine {
-            Refine::Settle(options) => settle(tape, proposal, &params, options, step)?,
+        let (state, equilibrium) = match refine {
+            Refine::Settle { options, adjoint, strict } => {
+                let found = fixed_point(tape, proposal, &params, step, options, adjoint)?;
+                (if *strict { found.converged()? } else { found.best() }, Some(found))
+            }
             Refine::Steps { count, storage } => {
                 let step = move |tape: &mut Tape, carried: &[Var], params: &[Var]| {
                     Ok(Stepped { carried: vec![step(tape, carried[0], params)?], emitted: vec![] })
                 };
-                (tape.repeat(*count, *storage, &[proposal], &params, step)?.carried[0], vec![])
+                (tape.repeat(*count, *storage, &[proposal], &params, step)?.carried[0], None)
             }
         };
-        Ok(Refined { proposal, state, outcomes })
+        Ok(Refined { proposal, state, equilibrium })
     }
 
     /// The normalised state that is read out.

@@ -84,7 +84,8 @@ impl AttractorLm {
     /// Predicts the next token after each of `tokens`: whole sequences of `length`, one after the other.
     ///
     /// # Errors
-    /// `Shape` if the tokens are no whole sequences, `Index` for one past the rows; as [`settle`](super::settle).
+    /// `Shape` if the tokens are no whole sequences, `Index` for one past the rows; as
+    /// [`fixed_point`](crate::solve::fixed_point).
     pub fn forward(
         &self,
         tape: &mut Tape,

@@ -9,14 +9,17 @@
 //! stretch. At the fixed point `Head(y* + c) = 2 y*`.
 //!
 //! [`AttractorLm`] reads tokens, [`AttractorPuzzle`] boards; both share [`Refine`], which says how many iterations are
-//! made and how they are differentiated. [`Refine::Steps`] with 0 steps takes the solver out and decodes the proposal.
+//! made and how they are differentiated: [`Refine::Settle`] takes the options of [`fixed_point`](crate::solve::fixed_point),
+//! [`Refine::Steps`] with 0 steps takes the solver out and decodes the proposal.
+//!
+//! The paper differentiates in one step, `u = v` ([`Adjoint::one_step`](crate::solve::Adjoint::one_step)), its code with
+//! `u = v + Jᵀ v` ([`Adjoint::neumann`](crate::solve::Adjoint::neumann) of 1, here without the code's bound on `|Jᵀ v|`), its
+//! largest network exactly.
 
 mod core;
 mod language;
 mod puzzle;
-mod settle;
 
 pub use self::core::{AttractorConfig, Refine, Refined};
 pub use language::{AttractorLm, AttractorLmConfig, Predicted};
 pub use puzzle::{AttractorPuzzle, AttractorPuzzleConfig, PuzzleAnswer};
-pub use settle::{Adjoint, Limits, Outcome, Settle, settle};

@@ -26,9 +26,8 @@ impl AttractorPuzzleConfig {
 }
 
 /// A network that solves boards at an equilibrium: cells and their places are embedded, the backbone proposes, the head
-/// refines, and each cell's state is read out by a map to the symbols. As 6.4 of the language model, without a mask; the
-/// published reasoning model differs in that its state starts from an embedding of its own and has no backbone, which is
-/// `backbone: 0` here but for the start.
+/// refines, and each cell's state is read out by a map to the symbols. The language model's fixed point without a mask; the
+/// published reasoning model has no backbone, two states, and starts from an embedding of its own.
 #[derive(Clone, Debug)]
 pub struct AttractorPuzzle {
     config: AttractorPuzzleConfig,
@@ -82,7 +81,8 @@ impl AttractorPuzzle {
     /// Answers for `boards`: `B * cells` symbols, 0 for a blank.
     ///
     /// # Errors
-    /// `Shape` if these are no whole boards, `Index` for a symbol past the last; as [`settle`](super::settle).
+    /// `Shape` if these are no whole boards, `Index` for a symbol past the last; as
+    /// [`fixed_point`](crate::solve::fixed_point).
     pub fn forward(&self, tape: &mut Tape, bound: &Bound, boards: &[u32], refine: &Refine) -> Result<PuzzleAnswer> {
         let batch = self.count("boards", boards, 0)?;
         let cells = self.config.cells;

@@ -52,19 +52,33 @@ impl MeanField {
         Ok(MeanField { k, sigma_w, nodes })
     }
 
-    fn expect(&self, c: f64, f: impl Fn(f64) -> f64) -> f64 {
+    fn mean(&self, c: f64, f: impl Fn(f64) -> f64) -> f64 {
         let scale = self.sigma_w * (c.max(0.0) / self.k as f64).sqrt();
         self.nodes.iter().map(|(x, weight)| weight * f(scale * x)).sum()
     }
 
     /// `c` of the next layer.
     pub fn next(&self, c: f64) -> f64 {
-        self.expect(c, |r| r.tanh().powi(2))
+        self.mean(c, |r| r.tanh().powi(2))
     }
 
     /// The mean length `E |phi(z)|` of the next layer.
     pub fn next_norm(&self, c: f64) -> f64 {
-        self.expect(c, f64::tanh)
+        self.mean(c, f64::tanh)
+    }
+
+    /// By how much a layer multiplies the squared distance of two states that differ little, in the deep: with
+    /// `r = sigma_w sqrt(c / k) chi_k` at the fixed point,
+    /// ```text
+    /// chi = sigma_w² E [(1 - tanh²(r))² + (k - 1) (tanh(r) / r)²] / k
+    /// ```
+    /// the mean square of the activation's derivative along a neuron and across it. It is `sigma_w²` below the transition
+    /// and above 1 beyond it: what is no common rotation, rounding errors too, grows like `chi^(l / 2)`.
+    pub fn stretch(&self) -> f64 {
+        let across = |r: f64| if r < 1e-4 { 1.0 } else { r.tanh() / r };
+        let along = |r: f64| 1.0 - r.tanh().powi(2);
+        let square = |r: f64| along(r).powi(2) + (self.k - 1) as f64 * across(r).powi(2);
+        self.sigma_w.powi(2) * self.mean(self.fixed_point(), square) / self.k as f64
     }
 
     /// The `c` that depth tends to: 0 up to `sigma_w = 1`.
@@ -100,6 +114,10 @@ mod tests {
         for k in [1, 2, 4] {
             assert_eq!((c(k, 0.7), c(k, 1.0)), (0.0, 0.0));
             assert!(c(k, 1.001) > 0.0 && MeanField::new(k, 0.9).unwrap().next(0.3) < 0.81 * 0.3);
+        }
+        for (k, wanted) in [(1, 1.139), (2, 1.101), (4, 1.065)] {
+            approx::assert_abs_diff_eq!(MeanField::new(k, 1.5).unwrap().stretch(), wanted, epsilon = 1e-3);
+            approx::assert_abs_diff_eq!(MeanField::new(k, 0.8).unwrap().stretch(), 0.64, epsilon = 1e-12);
         }
         // c = (3/4) (sigma_w² - 1) / sigma_w⁴ to first order.
         approx::assert_relative_eq!(c(2, 1.002), 0.75 * 0.004_004 / 1.008, max_relative = 0.01);

@@ -1,7 +1,8 @@
 //! The case of the attractor language model.
 
-use kuramoto::model::attractor::{Adjoint, AttractorConfig, AttractorLm, AttractorLmConfig, Limits, Refine, Settle};
+use kuramoto::model::attractor::{AttractorConfig, AttractorLm, AttractorLmConfig, Refine};
 use kuramoto::model::transformer::Gate;
+use kuramoto::solve::{Adjoint, Implicit, Method, SolveOptions};
 
 use super::session::{Case, Output, Session};
 use crate::failure::Result;
@@ -48,9 +49,10 @@ fn language_model(session: &mut Session) -> Result<Vec<Output>> {
     // What each number type reaches: a few roundings of one evaluation. The map halves errors, so that they are no larger
     // than the residuals.
     let (forward, backward) = if session.is_reference() { (1e-13, 1e-12) } else { (4e-7, 1e-6) };
-    let settle =
-        Settle::new(Limits::new(200, forward)).adjoint(Adjoint::Implicit(Limits::new(200, backward))).demanded();
-    let predicted = model.forward(&mut session.tape, &bound, &tokens, length, &Refine::Settle(settle))?;
+    let options = |tolerance: f64| SolveOptions::new(Method::Picard, tolerance, 200);
+    let adjoint = Adjoint::Implicit(Implicit::new(options(backward)));
+    let refine = Refine::settle_strictly(options(forward), adjoint);
+    let predicted = model.forward(&mut session.tape, &bound, &tokens, length, &refine)?;
     let loss = model.loss(&mut session.tape, &predicted, &labels, length)?;
     Ok(vec![
         Output::new("context", predicted.refined.proposal),

@@ -1,0 +1,150 @@
+//! Training at the fixed point.
+
+use std::error::Error;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use kuramoto::model::attractor::{AttractorPuzzle, Refine};
+use kuramoto::model::{Parameters, Trainer, TrainerOptions};
+use kuramoto::solve::{Adjoint, Method, SolveOptions};
+use kuramoto::{AdamOptions, Context, Result, Tape, Value};
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
+use serde::Serialize;
+
+use crate::board::Board;
+use crate::order::Order;
+
+/// How a network is trained.
+#[derive(Clone, Copy)]
+pub struct Plan {
+    pub seed: u64,
+    pub steps: usize,
+    /// Boards of a step.
+    pub batch: usize,
+    /// The highest learning rate: reached after a tenth of the steps, then falling to a tenth of it.
+    pub rate: f64,
+    /// Iterations of the solver at most.
+    pub most: usize,
+}
+
+/// What is read now and then.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Moment {
+    pub step: usize,
+    /// Mean since the last one.
+    pub loss: f64,
+    /// Mean over the boards since then.
+    pub iterations: f64,
+}
+
+/// A network in training.
+pub struct Training<'a> {
+    context: &'a Context,
+    model: &'a AttractorPuzzle,
+    plan: Plan,
+    trainer: Trainer,
+    pub history: Vec<Moment>,
+}
+
+/// The relative residual at which training stops iterating.
+pub const TOLERANCE: f64 = 1e-2;
+
+/// The fixed point as training looks for it, in at most so many iterations, with the gradient `u = v + J^T v` there.
+pub fn settle(most: usize, tolerance: f64) -> Refine {
+    let options =
+        SolveOptions { check_every: 2, patience: 0, ..SolveOptions::new(Method::anderson(4), tolerance, most) };
+    Refine::settle(options, Adjoint::neumann(1))
+}
+
+/// Puzzles with some blanks filled in, a random number of each: easy boards teach first what hard ones build on.
+pub fn ease(boards: &mut [Board], rng: &mut ChaCha8Rng) {
+    for board in boards {
+        let share: f64 = rng.random();
+        for (cell, digit) in board.puzzle.iter_mut().zip(&board.solution) {
+            if rng.random::<f64>() < share {
+                *cell = *digit;
+            }
+        }
+    }
+}
+
+impl<'a> Training<'a> {
+    pub fn new(
+        context: &'a Context,
+        model: &'a AttractorPuzzle,
+        parameters: &Parameters,
+        plan: Plan,
+    ) -> Result<Training<'a>> {
+        let mut tape = Tape::new(context);
+        let options = TrainerOptions::new(AdamOptions::decoupled(plan.rate, 0.05).clip(1.0));
+        let trainer = Trainer::new(&mut tape, parameters, options)?;
+        Ok(Training { context, model, plan, trainer, history: vec![] })
+    }
+
+    /// All steps.
+    pub fn run(&mut self, boards: &[Board]) -> Result<(), Box<dyn Error>> {
+        let Plan { seed, steps, batch, rate, .. } = self.plan;
+        let bar = ProgressBar::new(steps as u64);
+        bar.set_style(ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}, {eta} to go")?);
+        let mut order = Order::new(seed, boards.len(), true);
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let every = steps.div_ceil(30);
+        let (mut losses, mut iterations) = (Vec::new(), Vec::new());
+        for step in 0..steps {
+            let warm = (steps / 10).max(1);
+            let done = step as f64 / steps as f64;
+            let falling = 0.55 + 0.45 * (std::f64::consts::PI * done).cos();
+            self.trainer.options().adam.lr = rate * falling * ((step + 1) as f64 / warm as f64).min(1.0);
+            let mut chosen = order.batch((step * batch) as u64, batch, boards);
+            ease(&mut chosen, &mut rng);
+            let (loss, taken) = self.step(&chosen)?;
+            losses.push(loss);
+            iterations.extend(taken);
+            if (step + 1) % every == 0 || step + 1 == steps {
+                let mut tape = Tape::new(self.context);
+                let mut loss = 0.0;
+                for value in &losses {
+                    loss += tape.backend().read(value)?[0] / losses.len() as f64;
+                }
+                let mean = iterations.iter().sum::<usize>() as f64 / iterations.len() as f64;
+                let moment = Moment { step: step + 1, loss, iterations: mean };
+                let text = format!("loss {loss:.3}, {mean:.1} iterations");
+                if bar.is_hidden() {
+                    println!("step {} of {steps}: {text}", step + 1);
+                }
+                bar.set_message(text);
+                self.history.push(moment);
+                (losses, iterations) = (vec![], vec![]);
+            }
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+
+    /// One step: the loss, which nobody has waited for, and the iterations of each board.
+    fn step(&mut self, boards: &[Board]) -> Result<(Value, Vec<usize>)> {
+        let mut tape = Tape::new(self.context);
+        let bound = self.trainer.bind(&mut tape)?;
+        let (puzzles, solutions) = cells(boards);
+        let refine = settle(self.plan.most, TOLERANCE);
+        let answer = self.model.forward(&mut tape, &bound, &puzzles, &refine)?;
+        let loss = self.model.loss(&mut tape, &answer, &solutions)?;
+        let gradients = tape.backward(loss)?;
+        self.trainer.step(&mut tape, &bound, &gradients, &[])?;
+        tape.submit()?;
+        let samples = answer.refined.equilibrium.map(|found| found.solution().samples().to_vec()).unwrap_or_default();
+        Ok((tape.value(loss)?.clone(), samples.iter().map(|sample| sample.iterations).collect()))
+    }
+
+    /// The parameters as they are now.
+    pub fn parameters(&self) -> Result<Parameters> {
+        self.trainer.read(&mut Tape::new(self.context), false)
+    }
+}
+
+/// Puzzles and solutions, one after the other.
+pub fn cells(boards: &[Board]) -> (Vec<u32>, Vec<u32>) {
+    let puzzles = boards.iter().flat_map(|board| board.puzzle.iter().copied()).collect();
+    (puzzles, boards.iter().flat_map(|board| board.solution.iter().copied()).collect())
+}
