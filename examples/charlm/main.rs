@@ -1,6 +1,6 @@
 //! A language model of characters whose hidden numbers are angles, beside a transformer of as many parameters.
 //!
-//! `cargo run --release --example charlm` trains both on the release notes of Rust, which come with the toolchain's
+//! `cargo run --example charlm` trains both on the release notes of Rust, which come with the toolchain's
 //! documentation, and prints bits a character of held-out text; `-- --resume` goes on where a run stopped, bit for bit;
 //! `-- sample` prints text that a trained network makes up. `--text FILE` takes another text.
 

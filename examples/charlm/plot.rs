@@ -41,6 +41,7 @@ pub fn curves(path: &Path, records: &[Record], unigram: f64) -> Result<(), Box<d
             .bold_line_style(RGBColor(225, 225, 225))
             .label_style(font(13))
             .axis_desc_style(font(14))
+            .x_label_formatter(&|step| format!("{step:.0}"))
             .x_desc("steps")
             .y_desc("bits a character")
             .draw()?;
