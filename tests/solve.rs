@@ -323,8 +323,10 @@ fn a_solve_that_begins_at_its_end_stays_there() -> Result<()> {
     Ok(())
 }
 
-/// Everything that a sample reports, and its state.
-fn per_sample(tape: &mut Tape, found: &Solution) -> Result<Vec<(Sample, Vec<u64>)>> {
+/// Everything that a sample reports, and the bits of its state.
+type Told = (Sample, Vec<u64>);
+
+fn per_sample(tape: &mut Tape, found: &Solution) -> Result<Vec<Told>> {
     let n = found.best().spec().shape[1];
     let states = tape.backend().read(found.best())?;
     let bits = states.chunks(n).map(|state| state.iter().map(|x| x.to_bits()).collect());
@@ -643,7 +645,7 @@ mod device {
         let ahead = Context::from_wgpu(shared.device().clone(), shared.queue().clone(), info);
         assert!(!ahead.is_software());
         let w = matrix(4, 6, 0.8, false);
-        let run = |context: &Context| -> Result<(Vec<(Sample, Vec<u64>)>, usize)> {
+        let run = |context: &Context| -> Result<(Vec<Told>, usize)> {
             let mut tape = Tape::new(context);
             let (start, p) = problem(&mut tape, 50, 3, 6, &w)?;
             let options = SolveOptions { check_every: 4, ..SolveOptions::new(Method::anderson(3), 1e-5, 300) };

@@ -98,18 +98,20 @@ pub fn fixed_point(
     for var in params {
         values.push(tape.value(*var)?.clone());
     }
+    // Before anything runs: what can be unrolled, and how far each of its steps goes.
+    let unrolled = match (*adjoint, options.method) {
+        (Adjoint::Unrolled { storage }, Method::Picard) => Some((storage, 1.0)),
+        (Adjoint::Unrolled { storage }, Method::Damped(tau)) => Some((storage, tau as f32)),
+        (Adjoint::Unrolled { .. }, other) => {
+            let wanted = "Picard or Damped: those are unrolled";
+            return Err(Error::argument(ErrorKind::Param, "fixed_point", "method", format!("{other:?}"), wanted));
+        }
+        _ => None,
+    };
     let solution = run(tape, &value, &values, &f, options)?;
     let report = Rc::new(RefCell::new(None));
     let found = |var, solution| Ok(Equilibrium { var, solution, adjoint: report.clone() });
-    if let Adjoint::Unrolled { storage } = *adjoint {
-        let tau = match options.method {
-            Method::Picard => 1.0,
-            Method::Damped(tau) => tau as f32,
-            other => {
-                let wanted = "Picard or Damped: those are unrolled";
-                return Err(Error::argument(ErrorKind::Param, "fixed_point", "method", format!("{other:?}"), wanted));
-            }
-        };
+    if let Some((storage, tau)) = unrolled {
         let steps = solution.samples.iter().map(|sample| sample.iterations).max().unwrap_or(0);
         let repeated = tape.repeat(steps, storage, &[start], params, move |tape, carried, params| {
             let image = f(tape, carried[0], params)?;
