@@ -142,8 +142,12 @@ pub fn curves(path: &Path, title: &str, x: Axis, y: Axis, curves: &[Curve]) -> R
             chart.draw_series(points.iter().map(bar))?;
             chart.draw_series(points.iter().map(|point| Circle::new((point.x, point.y), 3 * FINE, colour.filled())))?;
         }
-        let position =
-            if y.scale == Scale::Linear { SeriesLabelPosition::UpperLeft } else { SeriesLabelPosition::LowerLeft };
+        // Where curves do not begin.
+        let begins_high = placed.iter().any(|(_, points)| points.first().is_some_and(|point| point.y > 0.7));
+        let position = match y.scale == Scale::Linear && !begins_high {
+            true => SeriesLabelPosition::UpperLeft,
+            false => SeriesLabelPosition::LowerLeft,
+        };
         legend(&mut chart, position)?;
         Ok(())
     })

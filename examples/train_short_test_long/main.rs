@@ -80,6 +80,9 @@ struct Args {
     /// Where the numbers are written as JSON
     #[arg(long)]
     json: Option<PathBuf>,
+    /// Trains nothing: prints and draws what an earlier run wrote with --json
+    #[arg(long, value_name = "JSON", conflicts_with_all = ["quick", "json"])]
+    redraw: Option<PathBuf>,
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
@@ -91,6 +94,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     if args.quick {
         (args.seeds, args.fast, args.rounds) = (1, vec![1], 1);
         (args.steps, args.log_every, args.length, args.test_length, args.tests) = (24, 12, 6, 64, 32);
+    }
+    if let Some(path) = &args.redraw {
+        let (outcomes, length) = report::read(path)?;
+        return show(&args, &outcomes, length);
     }
     let started = Instant::now();
     let context = Context::new()?;
@@ -106,23 +113,36 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     let bar = ProgressBar::new(kinds.len() as u64 * args.seeds * args.steps as u64);
     bar.set_style(ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}, {eta} to go")?);
-    std::fs::create_dir_all(&args.out)?;
     let mut outcomes = Vec::new();
     for seed in (0..args.seeds).map(|i| args.seed.wrapping_add(i)) {
         for kind in &kinds {
             outcomes.push(run(&args, &context, *kind, &strings, seed, &bar)?);
         }
         // After every seed, so that a run that is cut short leaves what it has.
-        report::draw(&args.out, &kinds, &outcomes, args.length)?;
         if let Some(path) = &args.json {
             let took = started.elapsed().as_secs_f64();
             std::fs::write(path, report::json(&outcomes, args.length, took).to_string() + "\n")?;
         }
     }
     bar.finish_and_clear();
-    report::print(&kinds, &outcomes, args.length);
-    println!("{:.0} s; pictures in {}", started.elapsed().as_secs_f64(), args.out.display());
+    show(&args, &outcomes, args.length)?;
+    println!("{:.0} s", started.elapsed().as_secs_f64());
     if args.quick { learned(&outcomes, &strings) } else { Ok(()) }
+}
+
+/// The table and the pictures.
+fn show(args: &Args, outcomes: &[Outcome], length: usize) -> Result<(), Box<dyn Error>> {
+    let mut kinds: Vec<Kind> = Vec::new();
+    for outcome in outcomes {
+        if !kinds.contains(&outcome.kind) {
+            kinds.push(outcome.kind);
+        }
+    }
+    report::print(&kinds, outcomes, length);
+    std::fs::create_dir_all(&args.out)?;
+    report::draw(&args.out, &kinds, outcomes, length)?;
+    println!("pictures in {}", args.out.display());
+    Ok(())
 }
 
 fn run(

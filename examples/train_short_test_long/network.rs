@@ -28,6 +28,17 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// What [`Kind::name`] says, back again.
+    pub fn named(name: &str) -> Option<Kind> {
+        if let Some(steps) = name.strip_prefix("fast-slow, T = ") {
+            return Some(Kind::FastSlow(steps.parse().ok()?));
+        }
+        match name.strip_prefix("looped, ").and_then(|rest| rest.strip_suffix(" rounds")) {
+            Some(rounds) => Some(Kind::Looped(rounds.parse().ok()?)),
+            None => (name == Kind::Plain.name()).then_some(Kind::Plain),
+        }
+    }
+
     pub fn name(self) -> String {
         match self {
             Kind::FastSlow(steps) => format!("fast-slow, T = {steps}"),

@@ -96,6 +96,27 @@ pub fn draw(folder: &Path, kinds: &[Kind], outcomes: &[Outcome], trained: usize)
     )
 }
 
+/// The networks of a file that [`json`] made, and the length that they were trained on.
+pub fn read(path: &Path) -> Result<(Vec<Outcome>, usize), Box<dyn Error>> {
+    let file: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path)?)?;
+    let outcome = |network: &serde_json::Value| -> Option<Outcome> {
+        Some(Outcome {
+            kind: Kind::named(network["network"].as_str()?)?,
+            seed: network["seed"].as_u64()?,
+            learned: network["learned"].as_u64()? as usize,
+            losses: serde_json::from_value(network["losses"].clone()).ok()?,
+            right: serde_json::from_value(network["right"].clone()).ok()?,
+            unbroken: serde_json::from_value(network["unbroken"].clone()).ok()?,
+            seconds: network["seconds"].as_f64()?,
+        })
+    };
+    let networks = file["networks"].as_array().map(|networks| networks.iter().map(outcome).collect::<Option<Vec<_>>>());
+    match (networks.flatten(), file["trained_on"].as_u64()) {
+        (Some(networks), Some(length)) if !networks.is_empty() => Ok((networks, length as usize)),
+        _ => Err(format!("{} is not what --json wrote", path.display()).into()),
+    }
+}
+
 /// Everything.
 pub fn json(outcomes: &[Outcome], trained: usize, took: f64) -> serde_json::Value {
     let networks = outcomes.iter().map(|o| {
