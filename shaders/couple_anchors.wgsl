@@ -56,14 +56,5 @@ fn main(
         for (var c = 0u; c < N4; c++) { sums[c] += w * anchor4(anchor, 4u * c); }
     }
     let to = row_of(place, i) * N;
-    for (var c = 0u; c < N4; c++) {
-        let s = sums[c];
-        let at = to + 4u * c;
-        field[at] = Elem(s.x);
-        field[at + 1u] = Elem(s.y);
-        if N > 2u {
-            field[at + 2u] = Elem(s.z);
-            field[at + 3u] = Elem(s.w);
-        }
-    }
+    for (var c = 0u; c < N; c++) { field[to + c] = Elem(sums[c / 4u][c % 4u]); }
 }

@@ -87,25 +87,10 @@ fn main(
         for (var c = 0u; c < N4; c++) { a_sums[c] += w * g[c]; }
     }
     if j < params.tokens {
-        for (var c = 0u; c < D4; c++) {
-            let s = k_sums[c] * params.scale;
-            let at = own + 4u * c;
-            let there = within(4u * c);
-            if there.x { k_bar[at] = Elem(s.x); }
-            if there.y { k_bar[at + 1u] = Elem(s.y); }
-            if there.z { k_bar[at + 2u] = Elem(s.z); }
-            if there.w { k_bar[at + 3u] = Elem(s.w); }
+        for (var c = 0u; c < D; c++) {
+            if c < params.dim { k_bar[own + c] = Elem(k_sums[c / 4u][c % 4u] * params.scale); }
         }
     }
     let to = ((place.batch * params.heads + place.head) * params.positions + j) * N;
-    for (var c = 0u; c < N4; c++) {
-        let s = a_sums[c];
-        let at = to + 4u * c;
-        partial[at] = s.x;
-        partial[at + 1u] = s.y;
-        if N > 2u {
-            partial[at + 2u] = s.z;
-            partial[at + 3u] = s.w;
-        }
-    }
+    for (var c = 0u; c < N; c++) { partial[to + c] = a_sums[c / 4u][c % 4u]; }
 }

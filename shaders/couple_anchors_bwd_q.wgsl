@@ -71,13 +71,7 @@ fn main(
         let z_bar = w_bar * coupling_slope(score * params.scale);
         for (var c = 0u; c < D4; c++) { sums[c] += z_bar * key[c]; }
     }
-    for (var c = 0u; c < D4; c++) {
-        let s = sums[c] * params.scale;
-        let at = own + 4u * c;
-        let there = within(4u * c);
-        if there.x { q_bar[at] = Elem(s.x); }
-        if there.y { q_bar[at + 1u] = Elem(s.y); }
-        if there.z { q_bar[at + 2u] = Elem(s.z); }
-        if there.w { q_bar[at + 3u] = Elem(s.w); }
+    for (var c = 0u; c < D; c++) {
+        if c < params.dim { q_bar[own + c] = Elem(sums[c / 4u][c % 4u] * params.scale); }
     }
 }

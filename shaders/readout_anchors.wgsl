@@ -57,13 +57,7 @@ fn main(
     }
     let inverse = 1.0 / max(z, SUM_CLAMP);
     let to = channels_of(place, i);
-    for (var c = 0u; c < D4; c++) {
-        let s = sums[c] * inverse;
-        let at = to + 4u * c;
-        let there = within(4u * c);
-        if there.x { dst[at] = Elem(s.x); }
-        if there.y { dst[at + 1u] = Elem(s.y); }
-        if there.z { dst[at + 2u] = Elem(s.z); }
-        if there.w { dst[at + 3u] = Elem(s.w); }
+    for (var c = 0u; c < D; c++) {
+        if c < params.dim { dst[to + c] = Elem(sums[c / 4u][c % 4u] * inverse); }
     }
 }

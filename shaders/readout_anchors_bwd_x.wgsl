@@ -90,14 +90,5 @@ fn main(
         let s_bar = slope * ((along - delta) * inverse);
         for (var c = 0u; c < N4; c++) { sums[c] += s_bar * a[c]; }
     }
-    for (var c = 0u; c < N4; c++) {
-        let s = sums[c];
-        let at = row * N + 4u * c;
-        x_bar[at] = Elem(s.x);
-        x_bar[at + 1u] = Elem(s.y);
-        if N > 2u {
-            x_bar[at + 2u] = Elem(s.z);
-            x_bar[at + 3u] = Elem(s.w);
-        }
-    }
+    for (var c = 0u; c < N; c++) { x_bar[row * N + c] = Elem(sums[c / 4u][c % 4u]); }
 }

@@ -1,4 +1,5 @@
-//! Cases of [`super::ReadoutAnchors`]: masks, powers, anchors on and off the sphere, every size of oscillators.
+//! Cases of [`super::ReadoutAnchors`]: masks, powers, anchors on and off the sphere, sizes up to 32 components and 64
+//! channels. 64 components are left out: Mesa 22.3.6 takes many seconds to compile each of the backward kernels.
 
 use super::{AnchorReadout, ReadoutAnchors};
 use crate::cpu::Oscillators;
@@ -13,6 +14,8 @@ struct Row {
     power: u32,
     /// How far anchors reach in each component; 0 puts them on the sphere.
     reach: f64,
+    /// Of the oscillators, where they are not on the sphere.
+    x: Option<Fill>,
     values: Fill,
     label: &'static str,
     finish: fn(Case) -> Case,
@@ -20,13 +23,13 @@ struct Row {
 
 fn row(v: [usize; 3], anchors: [usize; 3], causal: bool, power: u32) -> Row {
     let values = Fill::Between(-2.0, 2.0);
-    Row { v, anchors, lengths: &[], causal, power, reach: 0.0, values, label: "", finish: |case| case }
+    Row { v, anchors, lengths: &[], causal, power, reach: 0.0, x: None, values, label: "", finish: |case| case }
 }
 
 fn case(row: Row, separated: bool) -> Option<Case> {
-    let Row { v, anchors, lengths, causal, power, reach, values, label, finish } = row;
+    let Row { v, anchors, lengths, causal, power, reach, x, values, label, finish } = row;
     // Separated sums are another function where the clamp works.
-    if separated && (power != 1 || reach > 0.0) {
+    if separated && (power != 1 || reach > 1.0) {
         return None;
     }
     let options = AnchorReadout { causal, power, separated };
@@ -34,8 +37,10 @@ fn case(row: Row, separated: bool) -> Option<Case> {
     let [batch, tokens, _] = v;
     let [heads, positions, n] = anchors;
     let unit = |samples, count| Oscillators { samples, groups: 1, outer: count, n, inner: 1 };
-    let x = Fill::Unit(unit(batch, batch * heads * tokens));
+    let x = x.unwrap_or(Fill::Unit(unit(batch, batch * heads * tokens)));
     let a = match reach {
+        // Well within the sphere: what f16 rounds off unit vectors may put the clamp to work, and then the two differ.
+        _ if separated => Fill::Between(-0.8 / (n as f64).sqrt(), 0.8 / (n as f64).sqrt()),
         0.0 => Fill::Unit(unit(heads, heads * positions)),
         reach => Fill::Between(-reach, reach),
     };
@@ -57,6 +62,12 @@ fn ones_law(_: &[Vec<f64>], outputs: &[Vec<f64>], case: &Case, dtype: DType) -> 
     ratios.fold(0.0, |worst, r| if r > worst || r.is_nan() { r } else { worst })
 }
 
+/// Two heads of three tokens, the first of each zero: it sees one key, so its likeness has no gradient, and only where that
+/// is 1 does rounding in f64 leave none either.
+fn first_queries_zero() -> Fill {
+    Fill::Values(vec![0.0, 0.0, 0.6, 0.8, -0.8, 0.6, 0.0, 0.0, 0.28, 0.96, 0.96, -0.28])
+}
+
 fn rows() -> Vec<Row> {
     let ones = |causal, power| Row {
         values: Fill::Values(vec![1.0]),
@@ -73,8 +84,8 @@ fn rows() -> Vec<Row> {
         Row { lengths: &[5.0, 2.0], ..row([2, 5, 9], [3, 5, 4], false, 2) },
         row([2, 4, 20], [2, 6, 8], false, 4),
         row([1, 6, 50], [2, 6, 16], true, 1),
-        row([1, 3, 64], [1, 3, 32], true, 3),
-        row([2, 3, 7], [1, 4, 64], false, 1),
+        row([1, 3, 60], [1, 3, 2], true, 3),
+        row([2, 3, 7], [1, 4, 32], false, 1),
         // More tokens than a workgroup has invocations.
         row([1, 67, 6], [2, 67, 2], true, 1),
         Row { lengths: &[66.0], ..row([1, 67, 6], [2, 140, 2], false, 2) },
@@ -85,9 +96,9 @@ fn rows() -> Vec<Row> {
         Row { values: Fill::Zero, label: " no values", ..row([1, 5, 8], [1, 5, 2], false, 2) },
         ones(false, 1),
         ones(true, 4),
-        small(row([1, 3, 4], [2, 4, 2], true, 1)),
-        Row { lengths: &[1.0, 2.0], ..small(row([2, 2, 2], [1, 2, 2], false, 2)) },
-        Row { reach: 2.0, ..small(row([1, 3, 2], [1, 3, 4], false, 4)) },
+        Row { reach: 0.6, x: Some(first_queries_zero()), ..small(row([1, 3, 4], [2, 4, 2], true, 1)) },
+        Row { lengths: &[2.0, 3.0], ..small(row([2, 3, 2], [1, 3, 2], false, 2)) },
+        Row { reach: 0.8, ..small(row([1, 5, 2], [1, 5, 4], false, 4)) },
         Row { finish: Case::bench, ..row([16, 128, 128], [4, 128, 8], true, 1) },
     ]
 }
