@@ -305,6 +305,7 @@ const BATCHED: &[Batched] = &[
     Batched { name: "gelu", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.gelu(x[0])?]) },
     Batched { name: "silu", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.silu(x[0])?]) },
     Batched { name: "swiglu", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.swiglu(x[0], 1)?]) },
+    Batched { name: "tanh", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.tanh(x[0])?]) },
     Batched { name: "pool_average", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.pool_average(x[0])?]) },
     Batched { name: "pool_max", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.pool_max(x[0])?]) },
     Batched {
@@ -429,6 +430,9 @@ const OVER_THE_BATCH: &[(&str, &str)] = &[
     ("fill", "no samples"),
     ("noise", "a law of its own"),
     ("norm_batch", "statistics of the batch"),
+    ("solve_judge", "whole solves are compared in tests/solve.rs"),
+    ("solve_mix", "whole solves are compared in tests/solve.rs"),
+    ("solve_residual", "whole solves are compared in tests/solve.rs"),
 ];
 
 /// Outputs and gradients of the per-sample arguments, for samples with these seeds.
