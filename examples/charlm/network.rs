@@ -93,7 +93,7 @@ impl Transformer {
         let make = |hidden: usize| {
             let width = size.heads * size.dim;
             // Heads of 16 channels where they divide: as many numbers as the features of 8 angles.
-            let heads = if width % 16 == 0 { width / 16 } else { size.heads };
+            let heads = if width.is_multiple_of(16) { width / 16 } else { size.heads };
             let config =
                 TransformerConfig { causal: true, hidden, mlp: Mlp::Swiglu, ..TransformerConfig::new(width, heads) };
             let blocks = (0..size.layers).map(|layer| TransformerBlock::new(config, format!("blocks.{layer}.")));

@@ -36,7 +36,7 @@ impl AnchorCoupling {
     pub fn value<R: Real>(self, z: R) -> R {
         let positive = z.value() > 0.0;
         // Zero, but where a device may have taken the other branch it is off by no more than z.
-        let ramp = if positive { z } else { z - z };
+        let ramp = if positive { z } else { z + -z };
         match self {
             AnchorCoupling::Softplus => ramp + ln_1p((-z.abs()).exp()),
             AnchorCoupling::Relu => ramp + R::constant(1e-3),

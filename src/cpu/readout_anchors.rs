@@ -27,7 +27,7 @@ pub const CLAMP: f64 = 1e-8;
 fn powers<R: Real>(s: R, power: u32) -> [R; 3] {
     let raw = R::exact(1.0) + s;
     // Zero, but where a device may have stayed above it is off by no more than the sum.
-    let y = if raw.value() > 0.0 { raw } else { raw - raw };
+    let y = if raw.value() > 0.0 { raw } else { raw + -raw };
     let below = (1..power).fold(R::exact(1.0), |below, _| below * y);
     [y, below, below * y]
 }

@@ -121,7 +121,7 @@ impl AttractorLm {
     }
 
     fn upload(&self, tape: &mut Tape, argument: &str, tokens: &[u32], length: usize) -> Result<Var> {
-        if tokens.is_empty() || length == 0 || tokens.len() % length != 0 {
+        if tokens.is_empty() || length == 0 || !tokens.len().is_multiple_of(length) {
             let got = format!("{} tokens", tokens.len());
             let wanted = format!("sequences of {length}");
             return Err(Error::argument(ErrorKind::Shape, "AttractorLm", argument, got, wanted));

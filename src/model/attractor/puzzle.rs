@@ -116,7 +116,7 @@ impl AttractorPuzzle {
     /// How many boards of symbols from `least` there are.
     fn count(&self, argument: &str, cells: &[u32], least: u32) -> Result<usize> {
         let per_board = self.config.cells;
-        if cells.is_empty() || cells.len() % per_board != 0 {
+        if cells.is_empty() || !cells.len().is_multiple_of(per_board) {
             let (got, wanted) = (format!("{} cells", cells.len()), format!("boards of {per_board} cells"));
             return Err(Error::argument(ErrorKind::Shape, "AttractorPuzzle", argument, got, wanted));
         }

@@ -102,10 +102,10 @@ impl TransformerConfig {
             let got = format!("{width} channels, {hidden} hidden channels");
             return refuse("options", got, "at least one of each");
         }
-        if heads == 0 || width % heads != 0 {
+        if heads == 0 || !width.is_multiple_of(heads) {
             return refuse("heads", heads.to_string(), &format!("a divisor of the {width} channels"));
         }
-        if self.rotary.is_some() && self.dim() % 2 != 0 {
+        if self.rotary.is_some() && !self.dim().is_multiple_of(2) {
             let wanted = "even with rotary positions, which turn pairs of channels";
             return refuse("channels per head", self.dim().to_string(), wanted);
         }
