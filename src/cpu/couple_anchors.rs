@@ -35,8 +35,7 @@ impl AnchorCoupling {
     /// `c(z)`.
     pub fn value<R: Real>(self, z: R) -> R {
         let positive = z.value() > 0.0;
-        // Zero, but where a device may have taken the other branch it is off by no more than z.
-        let ramp = if positive { z } else { z + -z };
+        let ramp = positive_part(z);
         match self {
             AnchorCoupling::Softplus => ramp + ln_1p((-z.abs()).exp()),
             AnchorCoupling::Relu => ramp + R::constant(1e-3),
@@ -55,6 +54,11 @@ impl AnchorCoupling {
             AnchorCoupling::Elu => z.exp(),
         }
     }
+}
+
+/// `max(z, 0)`. Below zero the value is 0 with twice the error of `z`: a device may be on the other side.
+pub(super) fn positive_part<R: Real>(z: R) -> R {
+    if z.value() > 0.0 { z } else { z + -z }
 }
 
 /// `ln(1 + e)` for `e` from 0 to 1.

@@ -18,16 +18,14 @@
 //! which is the backward pass of the separated sums too, where they apply.
 
 use super::Real;
-use super::couple_anchors::Heads;
+use super::couple_anchors::{Heads, positive_part};
 
 /// Sums of weights below this are replaced by it.
 pub const CLAMP: f64 = 1e-8;
 
 /// `y` and its powers `y^(p-1)`, `y^p` for `y = max(1 + s, 0)`.
 fn powers<R: Real>(s: R, power: u32) -> [R; 3] {
-    let raw = R::exact(1.0) + s;
-    // Zero, but where a device may have stayed above it is off by no more than the sum.
-    let y = if raw.value() > 0.0 { raw } else { raw + -raw };
+    let y = positive_part(R::exact(1.0) + s);
     let below = (1..power).fold(R::exact(1.0), |below, _| below * y);
     [y, below, below * y]
 }

@@ -127,8 +127,10 @@ impl Variant {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scores {
     /// Samples times heads.
+    #[cfg_attr(not(feature = "gpu"), allow(dead_code))]
     pub heads: usize,
     /// Tokens of a sample.
+    #[cfg_attr(not(feature = "gpu"), allow(dead_code))]
     pub tokens: usize,
     /// Channels of a head.
     pub dim: usize,
@@ -154,15 +156,15 @@ impl Scores {
     pub fn padded(&self) -> usize {
         self.dim.next_multiple_of(self.block())
     }
-
-    /// Samples times heads times tokens.
-    pub fn rows(&self) -> usize {
-        self.heads * self.tokens
-    }
 }
 
 #[cfg(feature = "gpu")]
 impl Scores {
+    /// Samples times heads times tokens.
+    pub fn rows(&self) -> usize {
+        self.heads * self.tokens
+    }
+
     fn params(&self) -> ParamsScores {
         ParamsScores {
             rows: self.rows() as u32,
