@@ -7,8 +7,9 @@ mod common;
 use common::{device, dtypes, numbers, unit};
 use kuramoto::kernel::{Binding, DType, Elem, Kernel, Params as _, input, output};
 use kuramoto::{
-    AttentionOptions, AttentionWeights, Commands, Context, ConvOptions, Distribution, Graph, MatmulOptions,
-    RecurrenceOptions, Result, Rotation, StepOptions, Stream, Tape, Tensor, Var, Work, cpu, ops, read, write,
+    AnchorOptions, AnchorReadout, AttentionOptions, AttentionWeights, Commands, Context, ConvOptions, Distribution,
+    Graph, MatmulOptions, PhaseCoupling, RecurrenceOptions, Result, Rotation, StepOptions, Stream, Tape, Tensor, Var,
+    Work, cpu, ops, read, write,
 };
 
 /// The unit roundoff that WGSL allows: results may go to either neighbour.
@@ -304,6 +305,70 @@ const BATCHED: &[Batched] = &[
     },
     Batched { name: "gelu", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.gelu(x[0])?]) },
     Batched { name: "silu", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.silu(x[0])?]) },
+    Batched { name: "softplus", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.softplus(x[0])?]) },
+    Batched {
+        name: "phase_features",
+        samples: 1,
+        n: 2,
+        shared: &[],
+        run: |t, x, _| Ok(vec![t.phase_features(x[0], 1)?]),
+    },
+    Batched { name: "phase_wrap", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.phase_wrap(x[0])?]) },
+    Batched {
+        name: "kuramoto_attention",
+        samples: 1,
+        n: 2,
+        shared: &[(&[11, 10], DType::F32), (&[11], DType::F32), (&[11], DType::F32), (&[11, 10], DType::F32)],
+        run: |t, x, s| {
+            let samples = t.spec(x[0])?.shape[0];
+            let theta = t.reshape(x[0], &[samples, 13, 11, 10])?;
+            let coupling = PhaseCoupling { gate: s[0], tau: s[1], eta: s[2], drift: s[3] };
+            Ok(vec![t.kuramoto_attention(theta, &coupling, true)?])
+        },
+    },
+    Batched {
+        name: "kuramoto_attention_weights",
+        samples: 1,
+        n: 2,
+        shared: &[(&[11, 10], DType::F32), (&[11], DType::F32), (&[11, 10], DType::F32)],
+        run: |t, x, s| {
+            let samples = t.spec(x[0])?.shape[0];
+            let theta = t.value(x[0])?.reshape(&[samples, 13, 11, 10])?;
+            let theta = t.constant(theta);
+            let shared = [0, 1, 2].map(|i| t.value(s[i]).cloned());
+            let [gate, tau, drift] = shared.map(|value| value.map(|value| t.constant(value)));
+            Ok(vec![t.kuramoto_attention_weights(theta, gate?, tau?, drift?, true)?])
+        },
+    },
+    Batched {
+        name: "couple_anchors",
+        samples: 2,
+        n: 2,
+        shared: &[(&[11, 13, 4], STORAGE)],
+        run: |t, x, s| {
+            let samples = t.spec(x[0])?.shape[0];
+            let [q, k] = [x[0], x[1]].map(|x| t.reshape(x, &[samples, 13, 110]));
+            Ok(vec![t.couple_anchors(
+                q?,
+                k?,
+                s[0],
+                None,
+                &AnchorOptions { causal: true, ..AnchorOptions::default() },
+            )?])
+        },
+    },
+    Batched {
+        name: "readout_anchors",
+        samples: 2,
+        n: 2,
+        shared: &[(&[5, 143, 2], STORAGE)],
+        run: |t, x, s| {
+            let samples = t.spec(x[0])?.shape[0];
+            let x_unit = t.reshape(x[0], &[samples, 5, 143, 2])?;
+            let v = t.reshape(x[1], &[samples, 143, 10])?;
+            Ok(vec![t.readout_anchors(x_unit, v, s[0], None, &AnchorReadout::default())?])
+        },
+    },
     Batched { name: "radial_tanh", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.radial_tanh(x[0], 1, 5)?]) },
     Batched {
         name: "gate",
@@ -459,6 +524,7 @@ const OVER_THE_BATCH: &[(&str, &str)] = &[
     ("decay", "parameters are no samples"),
     ("dot", "a sum over everything"),
     ("ema", "parameters are no samples"),
+    ("equilibrate", "an invocation sees its own oscillator alone; without a gradient it is in no vjp"),
     ("fill", "no samples"),
     ("noise", "a law of its own"),
     ("norm_batch", "statistics of the batch"),
@@ -693,7 +759,11 @@ fn every_op_gives_the_same_bits_twenty_times() -> Result<()> {
                 let mut vars = Vec::new();
                 for (i, port) in case.op.inputs().iter().enumerate() {
                     let spec = port.spec(*dtype);
-                    let value = tape.upload(&numbers(i as u64, port.len()), &spec.shape, spec.dtype)?;
+                    let value = match spec.dtype {
+                        // Indices and lengths: zero may stand for nothing at all.
+                        DType::U32 => tape.upload(&vec![1.0f32; port.len()], &spec.shape, spec.dtype)?,
+                        _ => tape.upload(&numbers(i as u64, port.len()), &spec.shape, spec.dtype)?,
+                    };
                     vars.push(tape.leaf(value));
                 }
                 let outputs = case.op.apply(&mut tape, &vars)?;

@@ -72,7 +72,8 @@ pub(super) fn wrap_bound(x: Bound) -> Bound {
             return f64::INFINITY;
         }
         let error = x.error[t] + if most < PI - 1e-3 { 0.0 } else { reduction(tier, most, PI) };
-        if PI - value.abs() <= error + tier.unit() * most { error + TAU } else { error }
+        // The number of periods is the nearest integer to a product that is rounded, of a constant that is.
+        if PI - value.abs() <= error + 2.0 * tier.unit() * most { error + TAU } else { error }
     })
 }
 

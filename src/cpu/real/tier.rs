@@ -13,7 +13,7 @@ pub enum Tier {
 }
 
 impl Tier {
-    /// Both tiers, in the order of [`Bound::error`].
+    /// Both tiers, in the order of `Bound::error`.
     pub const ALL: [Tier; 2] = [Tier::Hard, Tier::Calibrated];
 
     pub(super) fn unit(self) -> f64 {

