@@ -31,7 +31,7 @@ const FIELD_BAR: Binding = input("field_bar", Elem::Storage, FIELD);
 /// Forward.
 pub static FORWARD: Kernel = Kernel {
     name: "couple_anchors",
-    source: source!("couple_anchors", "grid", "anchors", "silu", "coupling"),
+    source: source!("couple_anchors", "grid", "anchors", "silu", "softplus", "coupling"),
     params: Params::FIELDS,
     bindings: &[Q, K, ANCHORS, LENGTHS, output("field", Elem::Storage, FIELD)],
     constants: CONSTANTS,
@@ -40,7 +40,7 @@ pub static FORWARD: Kernel = Kernel {
 /// Cotangent of the queries.
 pub static BACKWARD_Q: Kernel = Kernel {
     name: "couple_anchors_bwd_q",
-    source: source!("couple_anchors_bwd_q", "grid", "anchors", "silu", "coupling"),
+    source: source!("couple_anchors_bwd_q", "grid", "anchors", "silu", "softplus", "coupling"),
     params: Params::FIELDS,
     bindings: &[Q, K, ANCHORS, LENGTHS, FIELD_BAR, output("q_bar", Elem::Storage, CHANNELS)],
     constants: CONSTANTS,
@@ -49,7 +49,7 @@ pub static BACKWARD_Q: Kernel = Kernel {
 /// Cotangents of the keys and, per sample, of the anchors.
 pub static BACKWARD_K: Kernel = Kernel {
     name: "couple_anchors_bwd_k",
-    source: source!("couple_anchors_bwd_k", "grid", "anchors", "silu", "coupling"),
+    source: source!("couple_anchors_bwd_k", "grid", "anchors", "silu", "softplus", "coupling"),
     params: Params::FIELDS,
     bindings: &[
         Q,
