@@ -9,6 +9,7 @@ mod error;
 mod gpu;
 pub mod kernel;
 pub mod model;
+pub mod network;
 pub mod ops;
 pub mod solve;
 mod tape;

@@ -531,6 +531,7 @@ const OVER_THE_BATCH: &[(&str, &str)] = &[
     ("solve_judge", "whole solves are compared in tests/solve.rs"),
     ("solve_mix", "whole solves are compared in tests/solve.rs"),
     ("solve_residual", "whole solves are compared in tests/solve.rs"),
+    ("step_control", "an invocation sees its own sample alone; without a gradient it is in no vjp"),
 ];
 
 /// Outputs and gradients of the per-sample arguments, for samples with these seeds.

@@ -120,6 +120,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("tape/", &["cpu", "error", "gpu", "kernel", "params", "tape"]),
     ("ops/", &["cpu", "error", "gpu", "kernel", "ops", "params", "tape"]),
     ("solve/", &["cpu", "error", "gpu", "kernel", "ops", "solve", "tape"]),
+    ("network/", &["cpu", "error", "gpu", "kernel", "network", "ops", "tape"]),
     ("model/", &["cpu", "error", "gpu", "kernel", "model", "ops", "params", "solve", "tape", "weights"]),
     ("conformance/", &["conformance", "cpu", "error", "gpu", "kernel", "ops", "params", "tape"]),
 ];

@@ -281,18 +281,39 @@ impl Commands {
         Ok(Read { pending: Some(pending), dtype: tensor.dtype(), len: tensor.len() })
     }
 
+    /// As [`Commands::read_async`] for many tensors with one readback: their elements arrive one after the other.
+    ///
+    /// # Errors
+    /// As [`Commands::read`], and `DType` for anything but f32.
+    pub fn read_all_async(&mut self, tensors: &[&Tensor]) -> Result<Read> {
+        if let Some(other) = tensors.iter().find(|tensor| tensor.dtype() != DType::F32) {
+            return Err(Error::argument(ErrorKind::DType, "read_all_async", "a tensor", other.dtype(), "f32"));
+        }
+        let pending = self.begin_read_all(tensors)?;
+        let len = tensors.iter().map(|tensor| tensor.len()).sum();
+        Ok(Read { pending: Some(pending), dtype: DType::F32, len })
+    }
+
     fn begin_read(&mut self, tensor: &Tensor) -> Result<Pending> {
-        if !tensor.context().is_same(&self.context) {
-            return Err(Error::new(ErrorKind::Foreign, "read: the tensor belongs to another context"));
+        self.begin_read_all(&[tensor])
+    }
+
+    fn begin_read_all(&mut self, tensors: &[&Tensor]) -> Result<Pending> {
+        for tensor in tensors {
+            if !tensor.context().is_same(&self.context) {
+                return Err(Error::new(ErrorKind::Foreign, "read: the tensor belongs to another context"));
+            }
+            if !tensor.buffer().usage().contains(wgpu::BufferUsages::COPY_SRC) {
+                let usage = format!("{:?}", tensor.buffer().usage());
+                return Err(Error::argument(ErrorKind::Buffer, "read", "buffer's usage", usage, "COPY_SRC among it"));
+            }
         }
-        if !tensor.buffer().usage().contains(wgpu::BufferUsages::COPY_SRC) {
-            let usage = format!("{:?}", tensor.buffer().usage());
-            return Err(Error::argument(ErrorKind::Buffer, "read", "buffer's usage", usage, "COPY_SRC among it"));
-        }
-        let bytes = tensor.bytes().next_multiple_of(4);
-        self.begin_copy(bytes, |encoder, staging| {
-            if bytes > 0 {
-                encoder.copy_buffer_to_buffer(tensor.buffer(), tensor.offset(), staging, 0, bytes);
+        let sizes = tensors.iter().map(|tensor| tensor.bytes().next_multiple_of(4));
+        self.begin_copy(sizes.clone().sum(), |encoder, staging| {
+            let mut at = 0;
+            for (tensor, bytes) in tensors.iter().zip(sizes).filter(|(_, bytes)| *bytes > 0) {
+                encoder.copy_buffer_to_buffer(tensor.buffer(), tensor.offset(), staging, at, bytes);
+                at += bytes;
             }
         })
     }

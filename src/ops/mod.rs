@@ -18,6 +18,7 @@ pub mod conv2d;
 pub mod couple_anchors;
 pub mod couple_attention;
 pub mod couple_conv2d;
+pub mod couple_delayed;
 pub mod couple_dense;
 pub mod couple_sparse;
 pub mod cross_entropy;
@@ -37,6 +38,7 @@ pub mod layer_scale;
 mod layout;
 pub mod linear;
 pub mod linear_u1;
+pub mod lohe_rate;
 pub mod matmul;
 pub mod noise;
 pub mod norm_batch;
@@ -66,7 +68,10 @@ pub mod solve_mix;
 pub mod solve_residual;
 pub mod spec;
 pub mod sphere_normalize;
+pub mod sphere_rotate;
 pub mod sphere_step;
+pub mod sphere_turn;
+pub mod step_control;
 mod sum_columns;
 mod sum_rows;
 pub mod swiglu;
@@ -90,6 +95,7 @@ pub static ALL: &[&OpSpec] = &[
     &couple_anchors::SPEC,
     &couple_attention::SPEC,
     &couple_conv2d::SPEC,
+    &couple_delayed::SPEC,
     &couple_dense::SPEC,
     &couple_sparse::SPEC,
     &cross_entropy::SPEC,
@@ -107,6 +113,7 @@ pub static ALL: &[&OpSpec] = &[
     &layer_scale::SPEC,
     &linear::SPEC,
     &linear_u1::SPEC,
+    &lohe_rate::SPEC,
     &matmul::SPEC,
     &noise::SPEC,
     &norm_batch::SPEC,
@@ -133,7 +140,10 @@ pub static ALL: &[&OpSpec] = &[
     &solve_mix::SPEC,
     &solve_residual::SPEC,
     &sphere_normalize::SPEC,
+    &sphere_rotate::SPEC,
     &sphere_step::SPEC,
+    &sphere_turn::SPEC,
+    &step_control::SPEC,
     &swiglu::SPEC,
     &tanh::SPEC,
     &time_multiplexed::SPEC,

@@ -6,6 +6,7 @@ pub mod compare;
 mod equivariant;
 pub mod file;
 mod fixed_query;
+mod network;
 pub mod session;
 mod solve;
 mod torus;
@@ -49,7 +50,15 @@ pub struct Args {
 
 /// All kinds of cases that are known.
 pub fn cases() -> Vec<Case> {
-    let all = [akorn::CASES, attractor::CASES, equivariant::CASES, fixed_query::CASES, solve::CASES, torus::CASES];
+    let all = [
+        akorn::CASES,
+        attractor::CASES,
+        equivariant::CASES,
+        fixed_query::CASES,
+        network::CASES,
+        solve::CASES,
+        torus::CASES,
+    ];
     all.concat()
 }
 

@@ -1179,6 +1179,13 @@ const ENTRIES: &[Entry] = &[
     },
     Entry { kernel: "sphere_step_reg", constants: &[("N", 4)], params: STEP, lengths: STEP_LENGTHS, groups: 2 },
     Entry {
+        kernel: "step_control",
+        constants: &[],
+        params: &[("samples", U(5)), ("scale", F(1.0))],
+        lengths: &[("square", 5), ("clock", 15), ("dst", 15), ("taken", 5)],
+        groups: 1,
+    },
+    Entry {
         kernel: "sum_columns",
         constants: &[],
         params: &[("len", U(70)), ("rows", U(3)), ("stride", U(75)), ("offset", U(5))],
