@@ -38,6 +38,8 @@ mod layout;
 pub mod linear;
 pub mod linear_u1;
 pub mod matmul;
+pub mod mean_nodes;
+mod nodes;
 pub mod noise;
 pub mod norm_batch;
 pub mod norm_batch_inference;
@@ -46,7 +48,10 @@ pub mod norm_heads;
 pub mod norm_layer;
 pub mod norm_rms;
 pub mod phase_features;
+pub mod phase_rate;
+pub mod phase_step;
 pub mod phase_wrap;
+pub mod phasors;
 pub mod pool_average;
 pub mod pool_max;
 pub mod radial_tanh;
@@ -108,6 +113,7 @@ pub static ALL: &[&OpSpec] = &[
     &linear::SPEC,
     &linear_u1::SPEC,
     &matmul::SPEC,
+    &mean_nodes::SPEC,
     &noise::SPEC,
     &norm_batch::SPEC,
     &norm_batch_inference::SPEC,
@@ -116,7 +122,10 @@ pub static ALL: &[&OpSpec] = &[
     &norm_layer::SPEC,
     &norm_rms::SPEC,
     &phase_features::SPEC,
+    &phase_rate::SPEC,
+    &phase_step::SPEC,
     &phase_wrap::SPEC,
+    &phasors::SPEC,
     &pool_average::SPEC,
     &pool_max::SPEC,
     &radial_tanh::SPEC,
