@@ -7,8 +7,8 @@ struct Params {
     len: u32,
     nodes: u32,
     m: f32,
-    per_node: u32,  // 1: a field per node; 0: one per sample
-    shared: u32,    // 1: samples share the base; 0: each has its own
+    per_node: u32,    // 1: a field per node; 0: one per sample
+    per_sample: u32,  // 1: a base per sample; 0: samples share one
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -24,6 +24,6 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) 
     let i = linear_index(gid, groups);
     if i >= params.len { return; }
     let sample = i / params.nodes;
-    let own = select(i, i % params.nodes, params.shared == 1u);
+    let own = select(i % params.nodes, i, params.per_sample == 1u);
     rate[i] = base[own] + strength[sample] * pull(i, sample).z;
 }

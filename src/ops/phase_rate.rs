@@ -15,7 +15,7 @@ use crate::tape::{Tape, Var};
 
 crate::params! {
     /// Parameters of the forward kernel.
-    struct Params { len: u32, nodes: u32, m: f32, per_node: u32, shared: u32 }
+    struct Params { len: u32, nodes: u32, m: f32, per_node: u32, per_sample: u32 }
 }
 
 crate::params! {
@@ -222,7 +222,7 @@ impl Op for PhaseRate {
     fn forward(&self, commands: &mut Commands, inputs: &[&Tensor], _: DType) -> Result<Vec<Tensor>> {
         let rate = commands.empty(&self.theta(), DType::F32)?;
         let (len, nodes, m) = self.numbers();
-        let params = Params { len, nodes, m, per_node: self.at.per_node.into(), shared: self.at.shared.into() };
+        let params = Params { len, nodes, m, per_node: self.at.per_node.into(), per_sample: (!self.at.shared).into() };
         let [theta, base, field, strength, lag] = [0, 1, 2, 3, 4].map(|i| read(inputs[i]));
         let binds = [theta, base, field, strength, lag, write(&rate)];
         commands.dispatch(&FORWARD, DType::F32, &[], &params, &binds, self.work(37))?;
