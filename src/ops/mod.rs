@@ -40,6 +40,8 @@ pub mod linear;
 pub mod linear_u1;
 pub mod lohe_rate;
 pub mod matmul;
+pub mod mean_nodes;
+mod nodes;
 pub mod noise;
 pub mod norm_batch;
 pub mod norm_batch_inference;
@@ -48,7 +50,10 @@ pub mod norm_heads;
 pub mod norm_layer;
 pub mod norm_rms;
 pub mod phase_features;
+pub mod phase_rate;
+pub mod phase_step;
 pub mod phase_wrap;
+pub mod phasors;
 pub mod pool_average;
 pub mod pool_max;
 pub mod radial_tanh;
@@ -115,6 +120,7 @@ pub static ALL: &[&OpSpec] = &[
     &linear_u1::SPEC,
     &lohe_rate::SPEC,
     &matmul::SPEC,
+    &mean_nodes::SPEC,
     &noise::SPEC,
     &norm_batch::SPEC,
     &norm_batch_inference::SPEC,
@@ -123,7 +129,10 @@ pub static ALL: &[&OpSpec] = &[
     &norm_layer::SPEC,
     &norm_rms::SPEC,
     &phase_features::SPEC,
+    &phase_rate::SPEC,
+    &phase_step::SPEC,
     &phase_wrap::SPEC,
+    &phasors::SPEC,
     &pool_average::SPEC,
     &pool_max::SPEC,
     &radial_tanh::SPEC,
