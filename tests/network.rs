@@ -167,7 +167,9 @@ fn two_oscillators_lock_or_beat() -> Result<()> {
     let difference = wrapped(last[0] - last[1]);
     assert!((difference.sin() - locked / strength).abs() < 1e-5, "sin of {difference}");
     let turns = record.windings.unwrap();
-    assert_eq!(turns[0], turns[1]);
+    // Locked: the pair goes round together, whole turns counted.
+    let together = last[0] - last[1] + TAU * (turns[0] - turns[1]) as f64;
+    assert!((together - difference).abs() < 1e-4, "{together} against {difference}");
     let unwrapped = last[2] - last[3] + TAU * (turns[2] - turns[3]) as f64;
     let beat = unwrapped / (f64::from(h) * steps as f64);
     let expected = (beating * beating - strength * strength).sqrt();
@@ -252,7 +254,8 @@ fn the_transient_follows_the_ott_antonsen_equation() -> Result<()> {
     // Phases of density (1 - r^2) / (1 - 2 r cos + r^2): the manifold. A stride without common factor mixes them with the
     // frequencies.
     let phase = |p: f64| 2.0 * ((1.0 - start_r) / (1.0 + start_r) * (PI * (p - 0.5)).tan()).atan();
-    let theta: Vec<f64> = (0..nodes).map(|k| phase(((k * 6113) % nodes) as f64 / nodes as f64 + 0.5 / nodes as f64)).collect();
+    let theta: Vec<f64> =
+        (0..nodes).map(|k| phase(((k * 6113) % nodes) as f64 / nodes as f64 + 0.5 / nodes as f64)).collect();
     let term = mean_field(&mut tape, &[strength])?;
     let network = Network::first_order(f32s(&mut tape, &lorentzian(nodes), &[nodes])?, vec![term]);
     let start = State::at(f32s(&mut tape, &theta, &[1, nodes])?);
@@ -281,7 +284,8 @@ fn identical_oscillators_keep_their_cross_ratios() -> Result<()> {
     terms.push(Term { coupling: Coupling::MeanField { lag, harmonic: 1 }, strength: f32s(&mut tape, &[0.5], &[1])? });
     let field = f32s(&mut tape, &[0.8, 0.6], &[1, 1, 2])?;
     let lag = f32s(&mut tape, &[0.0], &[1])?;
-    terms.push(Term { coupling: Coupling::Field { field, lag, harmonic: 1 }, strength: f32s(&mut tape, &[0.2], &[1])? });
+    terms
+        .push(Term { coupling: Coupling::Field { field, lag, harmonic: 1 }, strength: f32s(&mut tape, &[0.2], &[1])? });
     let network = Network::first_order(f32s(&mut tape, &[0.3; 8], &[8])?, terms);
     let theta: Vec<f64> = (0..8).map(|i| -2.8 + 0.75 * f64::from(i)).collect();
     let start = State::at(f32s(&mut tape, &theta, &[1, 8])?);

@@ -5,7 +5,9 @@
 mod common;
 
 use common::device;
-use kuramoto::network::{Coupling, Lohe, LoheCoupling, LoheScheme, Network, RunOptions, Scheme, State, Term, phases, run};
+use kuramoto::network::{
+    Coupling, Lohe, LoheCoupling, LoheScheme, Network, RunOptions, Scheme, State, Term, phases, run,
+};
 use kuramoto::{DType, Graph, Result, Tape, Var};
 
 const ALL: [LoheScheme; 5] =
@@ -46,7 +48,15 @@ fn model(tape: &mut Tape, n: usize) -> Result<Lohe> {
     Ok(Lohe { frequencies, coupling, strength: 0.8, field: None })
 }
 
-fn after(tape: &mut Tape, lohe: &Lohe, x: &[f64], n: usize, gamma: f32, steps: usize, scheme: LoheScheme) -> Result<Vec<f64>> {
+fn after(
+    tape: &mut Tape,
+    lohe: &Lohe,
+    x: &[f64],
+    n: usize,
+    gamma: f32,
+    steps: usize,
+    scheme: LoheScheme,
+) -> Result<Vec<f64>> {
     let nodes = x.len() / n;
     let mut x = f32s(tape, x, &[1, nodes, n])?;
     for _ in 0..steps {
@@ -154,9 +164,7 @@ fn mean_fields_keep_cross_ratios_and_attraction_aligns() -> Result<()> {
     let x = unit(nodes, n);
     let lohe = |strength: f32| Lohe { frequencies: None, coupling: LoheCoupling::MeanField, strength, field: None };
     let end = after(&mut tape, &lohe(1.0), &x, n, 0.01, 150, LoheScheme::Rk4)?;
-    let far = |x: &[f64], i: usize, j: usize| {
-        (0..n).map(|k| (x[n * i + k] - x[n * j + k]).powi(2)).sum::<f64>().sqrt()
-    };
+    let far = |x: &[f64], i: usize, j: usize| (0..n).map(|k| (x[n * i + k] - x[n * j + k]).powi(2)).sum::<f64>().sqrt();
     let ratio = |x: &[f64], [i, j, k, l]: [usize; 4]| far(x, i, j) * far(x, k, l) / (far(x, i, k) * far(x, j, l));
     for four in [[0, 1, 2, 3], [4, 7, 9, 2], [11, 3, 8, 5]] {
         let (before, now) = (ratio(&x, four), ratio(&end, four));
@@ -185,9 +193,11 @@ fn all_forms_of_coupling_agree() -> Result<()> {
     let field = f32s(&mut tape, &unit(nodes, n), &[1, nodes, n])?;
     let graph = Graph::from_edges(nodes, &pairs)?;
     let mut ends = Vec::new();
-    for coupling in
-        [LoheCoupling::MeanField, LoheCoupling::Dense { weights: dense }, LoheCoupling::Edges { graph, weights: sparse }]
-    {
+    for coupling in [
+        LoheCoupling::MeanField,
+        LoheCoupling::Dense { weights: dense },
+        LoheCoupling::Edges { graph, weights: sparse },
+    ] {
         let lohe = Lohe { frequencies: None, coupling, strength: 2.0, field: Some(field) };
         ends.push(after(&mut tape, &lohe, &unit(nodes, n), n, 0.2, 3, LoheScheme::Projected)?);
     }

@@ -104,12 +104,8 @@ fn delays_slow_a_synchronised_pair_as_theory_says() -> Result<()> {
     let mut tape = Tape::new(&device());
     let (omega, strength, tau, h) = (1.0, 0.6, 0.83, 0.02f32);
     let graph = Graph::from_edges(2, &[(0, 1), (1, 0)])?;
-    let coupling = Coupling::Delayed {
-        graph,
-        links: f32s(&mut tape, &[1.0, tau, 1.0, tau], &[2, 2])?,
-        lag: 0.0,
-        harmonic: 1,
-    };
+    let coupling =
+        Coupling::Delayed { graph, links: f32s(&mut tape, &[1.0, tau, 1.0, tau], &[2, 2])?, lag: 0.0, harmonic: 1 };
     let term = Term { coupling, strength: f32s(&mut tape, &[strength], &[1])? };
     let net = Network::first_order(f32s(&mut tape, &[omega; 2], &[2])?, vec![term]);
     let at = State::at(f32s(&mut tape, &[0.0, 0.4], &[1, 2])?);
@@ -117,19 +113,28 @@ fn delays_slow_a_synchronised_pair_as_theory_says() -> Result<()> {
     for _ in 0..200 {
         expected = omega - strength * (expected * tau).sin();
     }
-    let mut errors = Vec::new();
     for scheme in [Scheme::Heun, Scheme::Euler] {
-        let settle = run(&mut tape, &net, &at, &RunOptions::new(scheme, h, 5000).every(2500), &[phases()], &mut |_| ())?;
-        let tail = &settle.observables[0].samples;
-        assert!(wrapped(tail[2][0] - tail[2][1]).abs() < 1e-4, "the pair is not in phase: {:?}", tail[2]);
-        let options = RunOptions::new(scheme, h, 5000).every(50).windings();
+        let options = RunOptions::new(scheme, h, 5000).every(50);
         let record = run(&mut tape, &net, &at, &options, &[phases()], &mut |_| ())?;
         let samples = &record.observables[0].samples;
+        assert!(wrapped(samples[50][0] - samples[50][1]).abs() < 1e-4, "the pair is not in phase: {:?}", samples[50]);
         // One time unit is much less than half a turn.
         let turned: f64 = (51..=100).map(|k| wrapped(samples[k][0] - samples[k - 1][0])).sum();
-        errors.push((turned / 50.0 - expected).abs());
+        assert!((turned / 50.0 - expected).abs() < 1e-4, "{scheme:?}: {} against {expected}", turned / 50.0);
     }
-    assert!(errors[0] < 2e-4 && errors[1] < 2e-2 && errors[1] > 4.0 * errors[0], "{errors:?}, expected {expected}");
+    // On the way there the schemes are of their orders, though no step divides the delay.
+    let mut end = |scheme: Scheme, h: f32| {
+        let options = RunOptions::new(scheme, h, (3.2 / h).round() as usize);
+        run(&mut tape, &net, &at, &options, &[phases()], &mut |_| ()).map(|record| record.observables[0].samples[1][1])
+    };
+    let exact = end(Scheme::Heun, 0.005)?;
+    let [heun, coarse, fine] = [
+        wrapped(end(Scheme::Heun, 0.08)? - exact).abs(),
+        wrapped(end(Scheme::Euler, 0.08)? - exact).abs(),
+        wrapped(end(Scheme::Euler, 0.04)? - exact).abs(),
+    ];
+    assert!(heun < 0.02 * coarse, "Heun {heun:.1e}, Euler {coarse:.1e}");
+    assert!((1.6..2.5).contains(&(coarse / fine)), "Euler {coarse:.1e}, half the step {fine:.1e}");
     Ok(())
 }
 
@@ -212,22 +217,25 @@ fn a_breakdown_names_its_step_and_node_and_keeps_what_came_before() -> Result<()
     let mut tape = Tape::new(&device());
     let nodes = 20;
     let mut net = network(&mut tape, nodes, &[1.0; 2])?;
-    // Node 13 of sample 1 runs away; f32 overflows when the velocity does.
-    let mut powers = vec![0.0; 2 * nodes];
-    powers[nodes + 13] = 1e38;
-    net.frequencies = f32s(&mut tape, &powers, &[2, nodes])?;
+    // Node 13 is pushed in the direction of its velocity: 1, 1e20, and then more than f32 holds.
+    let mut damping = vec![0.0; nodes];
+    damping[13] = -1e20;
+    net.frequencies = f32s(&mut tape, &vec![0.0; nodes], &[nodes])?;
     net.swing = Some(kuramoto::network::Swing {
         inertia: f32s(&mut tape, &vec![1.0; nodes], &[nodes])?,
-        damping: f32s(&mut tape, &vec![0.0; nodes], &[nodes])?,
+        damping: f32s(&mut tape, &damping, &[nodes])?,
     });
+    // Sample 0 has no lag and no force: it stays where it is.
+    if let Coupling::Edges { lag, .. } = &mut net.terms[0].coupling {
+        *lag = f32s(&mut tape, &[0.0, 0.3], &[2, 1])?;
+    }
     let zeros = f32s(&mut tape, &vec![0.0; 2 * nodes], &[2, nodes])?;
     let at = State::moving(zeros.clone(), zeros);
-    // After step k the velocity is k 1e38: the fourth is infinite.
     let options = RunOptions::new(Scheme::Euler, 1.0, 50).every(1);
     let record = run(&mut tape, &net, &at, &options, &[order_parameter(1)], &mut |_| ())?;
     let found = record.breakdown.expect("it breaks down");
     assert_eq!((found.sample, found.node), (1, 13));
-    assert!((1..=4).contains(&found.step), "{found:?}");
+    assert_eq!(found.step, 3);
     assert_eq!(record.steps, (0..found.step).collect::<Vec<_>>());
     assert_eq!(record.observables[0].samples.len(), found.step);
     assert!(record.observables[0].samples.iter().flatten().all(|v| v.is_finite()));
@@ -241,9 +249,8 @@ fn submissions_and_samples_do_not_change_a_run() -> Result<()> {
     let at = start(&mut tape, 2, 40)?;
     let mut ends = Vec::new();
     for (every, budget) in [(1, 1), (7, 1000), (60, 100)] {
-        let options = RunOptions::new(Scheme::Rk4, 0.05, 60)
-            .every(every)
-            .submission(std::time::Duration::from_millis(budget));
+        let options =
+            RunOptions::new(Scheme::Rk4, 0.05, 60).every(every).submission(std::time::Duration::from_millis(budget));
         let mut last = 0;
         let record = run(&mut tape, &net, &at, &options, &[phases()], &mut |p| {
             assert!(p.done >= last && p.total == 60);

@@ -213,7 +213,9 @@ impl Session<'_> {
         let mut computed = Computed::new();
         for output in outputs {
             let mut numbers = self.output(&output.form)?;
-            if let (Form::Phases(_), Some(file)) = (&output.form, self.golden.tensors.get(&format!("out/{}", output.name))) {
+            if let (Form::Phases(_), Some(file)) =
+                (&output.form, self.golden.tensors.get(&format!("out/{}", output.name)))
+            {
                 for (got, expected) in numbers.data.iter_mut().zip(&file.data) {
                     *got += TAU * ((expected - *got) / TAU).round();
                 }
