@@ -65,7 +65,8 @@ pub fn forward<R: Real>(operands: &Operands<R>, rows: &Rows, past: &Past, number
                 let d = if steps == d.value() { d } else { R::exact(steps) };
                 let later = ago(at, k);
                 let phase = later + (d - R::exact(k as f64)) * (ago(at, k + 1) - later).wrap();
-                let angle = R::exact(f64::from(numbers.harmonic)) * (phase - theta[index]) - R::exact(numbers.lag.into());
+                let angle =
+                    R::exact(f64::from(numbers.harmonic)) * (phase - theta[index]) - R::exact(numbers.lag.into());
                 links[2 * e] * angle.sin_cos().0
             });
             base[index % base.len()] + strength[b] * R::sum(terms)

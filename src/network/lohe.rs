@@ -110,7 +110,11 @@ impl Lohe {
             }
             LoheScheme::Flow => {
                 let drive = self.drive(tape, x)?;
-                let once = FlowOptions { steps: 1, tolerance: f32::MIN_POSITIVE, ..FlowOptions::new(FlowMethod::Exact, gamma) };
+                let once = FlowOptions {
+                    steps: 1,
+                    tolerance: f32::MIN_POSITIVE,
+                    ..FlowOptions::new(FlowMethod::Exact, gamma)
+                };
                 let flowed = tape.equilibrate(x, drive, &once)?.state;
                 self.rotated(tape, flowed, gamma)
             }

@@ -56,8 +56,11 @@ pub fn decision(
         lag: one(tape, 0.0)?.reshape(&[batch, 1])?,
         harmonic: 1,
     };
-    let preference =
-        Coupling::Field { field: tape.upload(&field, &[batch, nodes, 2], DType::F32)?, lag: one(tape, 0.0)?, harmonic: 1 };
+    let preference = Coupling::Field {
+        field: tape.upload(&field, &[batch, nodes, 2], DType::F32)?,
+        lag: one(tape, 0.0)?,
+        harmonic: 1,
+    };
     let terms = vec![
         Term { coupling: edges, strength: one(tape, 1.0)? },
         Term { coupling: preference, strength: one(tape, 1.0)? },

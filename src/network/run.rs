@@ -176,7 +176,11 @@ fn check(start: &State<Value>, options: &RunOptions) -> Result<usize> {
     }
     if let Some(noise) = &options.noise {
         if !matches!(options.scheme, Scheme::Euler | Scheme::Heun) {
-            return refuse("noise", format!("with {:?}", options.scheme), "Euler or Heun, which have a stochastic form");
+            return refuse(
+                "noise",
+                format!("with {:?}", options.scheme),
+                "Euler or Heun, which have a stochastic form",
+            );
         }
         if noise.strength.len() != batch {
             return refuse("noise", format!("{} strengths", noise.strength.len()), "one per sample");
@@ -189,12 +193,7 @@ fn check(start: &State<Value>, options: &RunOptions) -> Result<usize> {
 }
 
 impl<'a> Runner<'a> {
-    fn new(
-        tape: &mut Tape,
-        network: &'a Network<Value>,
-        options: &'a RunOptions,
-            batch: usize,
-    ) -> Result<Runner<'a>> {
+    fn new(tape: &mut Tape, network: &'a Network<Value>, options: &'a RunOptions, batch: usize) -> Result<Runner<'a>> {
         let sizes: Vec<f32> = (0..batch).map(|b| options.step[b % options.step.len()]).collect();
         let step = tape.upload(&sizes, &[batch], DType::F32)?;
         let noise = match &options.noise {
@@ -240,7 +239,6 @@ impl<'a> Runner<'a> {
             Ok(Moving { state: next.value(tape)?, turned, memory: memory.map(Memory::next_step) })
         })
     }
-
 
     /// The first step after `from` and its first node that are not finite, known to come at step `to` at the latest.
     fn locate(&self, tape: &mut Tape, from: usize, start: &Moving, to: usize) -> Result<Breakdown> {

@@ -112,12 +112,9 @@ impl<V> Network<V> {
         let mut terms = Vec::with_capacity(self.terms.len());
         for term in &self.terms {
             let coupling = match &term.coupling {
-                Coupling::Edges { graph, weights, lag, harmonic } => Coupling::Edges {
-                    graph: graph.clone(),
-                    weights: f(weights)?,
-                    lag: f(lag)?,
-                    harmonic: *harmonic,
-                },
+                Coupling::Edges { graph, weights, lag, harmonic } => {
+                    Coupling::Edges { graph: graph.clone(), weights: f(weights)?, lag: f(lag)?, harmonic: *harmonic }
+                }
                 Coupling::Delayed { graph, links, lag, harmonic } => {
                     Coupling::Delayed { graph: graph.clone(), links: f(links)?, lag: *lag, harmonic: *harmonic }
                 }
@@ -159,7 +156,8 @@ impl<V> Network<V> {
     pub fn with<W: Clone>(&self, values: &[W]) -> Result<Network<W>> {
         let mut given = values.iter();
         let network = self.try_map(|_| {
-            let missing = || Error::argument(ErrorKind::Param, "Network::with", "values", values.len(), "one per value");
+            let missing =
+                || Error::argument(ErrorKind::Param, "Network::with", "values", values.len(), "one per value");
             given.next().cloned().ok_or_else(missing)
         })?;
         match given.next() {
