@@ -19,6 +19,7 @@ pub mod couple_attention;
 pub mod couple_conv2d;
 pub mod couple_delayed;
 pub mod couple_dense;
+pub mod couple_phases;
 pub mod couple_sparse;
 pub mod cross_entropy;
 pub mod decay;

@@ -20,6 +20,7 @@ pub mod couple_attention;
 pub mod couple_conv2d;
 pub mod couple_delayed;
 pub mod couple_dense;
+pub mod couple_phases;
 pub mod couple_sparse;
 pub mod cross_entropy;
 pub mod decay;
@@ -102,6 +103,7 @@ pub static ALL: &[&OpSpec] = &[
     &couple_conv2d::SPEC,
     &couple_delayed::SPEC,
     &couple_dense::SPEC,
+    &couple_phases::SPEC,
     &couple_sparse::SPEC,
     &cross_entropy::SPEC,
     &decay::SPEC,

@@ -1,0 +1,168 @@
+//! What the kernels of the coupling of phases take.
+
+use crate::kernel::{Elem, Kernel, Params as _, input, output, source};
+
+crate::params! {
+    /// Parameters of the forward kernel.
+    pub(super) struct Params {
+        pub(super) len: u32,
+        pub(super) nodes: u32,
+        pub(super) base_stride: u32,
+        pub(super) weights_stride: u32,
+        pub(super) lag_sample: u32,
+        pub(super) lag_edge: u32,
+        pub(super) harmonic: f32,
+    }
+}
+
+crate::params! {
+    /// Parameters of the kernel over edges.
+    pub(super) struct ParamsEdges {
+        pub(super) len: u32,
+        pub(super) nodes: u32,
+        pub(super) edges: u32,
+        pub(super) lag_sample: u32,
+        pub(super) lag_edge: u32,
+        pub(super) harmonic: f32,
+    }
+}
+
+crate::params! {
+    /// Parameters of the gather into the nodes.
+    pub(super) struct ParamsTheta {
+        pub(super) len: u32,
+        pub(super) nodes: u32,
+        pub(super) edges: u32,
+        pub(super) weights_stride: u32,
+        pub(super) harmonic: f32,
+    }
+}
+
+crate::params! {
+    /// Parameters of the sums over samples for the weights.
+    pub(super) struct ParamsWeights {
+        pub(super) len: u32,
+        pub(super) edges: u32,
+        pub(super) batch: u32,
+        pub(super) run: u32,
+    }
+}
+
+crate::params! {
+    /// Parameters of the sums over samples for the lags.
+    pub(super) struct ParamsLag {
+        pub(super) len: u32,
+        pub(super) edges: u32,
+        pub(super) batch: u32,
+        pub(super) run: u32,
+        pub(super) weights_stride: u32,
+    }
+}
+
+crate::params! {
+    /// Parameters of the sums over edges.
+    pub(super) struct ParamsSamples {
+        pub(super) rows: u32,
+        pub(super) tiles: u32,
+        pub(super) edges: u32,
+        pub(super) weights_stride: u32,
+    }
+}
+
+const PHASES: &str = "[batch, nodes]";
+const WEIGHTS: &str = "[1, nnz] or [batch, nnz]";
+const LAG: &str = "[batch, 1] or [1, nnz]";
+const TERMS: &str = "[batch, nnz, 2]";
+
+/// Forward.
+pub static FORWARD: Kernel = Kernel {
+    name: "couple_phases",
+    source: source!("couple_phases", "grid", "sincos"),
+    params: Params::FIELDS,
+    bindings: &[
+        input("theta", Elem::F32, PHASES),
+        input("base", Elem::F32, "[nodes] or [batch, nodes]"),
+        input("weights", Elem::F32, WEIGHTS),
+        input("strength", Elem::F32, "[batch]"),
+        input("lag", Elem::F32, LAG),
+        input("indptr", Elem::U32, "[nodes + 1]"),
+        input("indices", Elem::U32, "[nnz]"),
+        output("rate", Elem::F32, PHASES),
+    ],
+    constants: &[],
+};
+
+/// Cosine and sine of each edge's difference, times the cotangent of its receiver.
+pub static BACKWARD_EDGES: Kernel = Kernel {
+    name: "couple_phases_bwd_edges",
+    source: source!("couple_phases_bwd_edges", "grid", "sincos"),
+    params: ParamsEdges::FIELDS,
+    bindings: &[
+        input("theta", Elem::F32, PHASES),
+        input("lag", Elem::F32, LAG),
+        input("rate_bar", Elem::F32, PHASES),
+        input("receivers", Elem::U32, "[nnz]"),
+        input("indices", Elem::U32, "[nnz]"),
+        output("terms", Elem::F32, TERMS),
+    ],
+    constants: &[],
+};
+
+/// Cotangent of the phases.
+pub static BACKWARD: Kernel = Kernel {
+    name: "couple_phases_bwd",
+    source: source!("couple_phases_bwd", "grid"),
+    params: ParamsTheta::FIELDS,
+    bindings: &[
+        input("weights", Elem::F32, WEIGHTS),
+        input("strength", Elem::F32, "[batch]"),
+        input("terms", Elem::F32, TERMS),
+        input("indptr", Elem::U32, "[nodes + 1]"),
+        input("indptr_t", Elem::U32, "[nodes + 1]"),
+        input("edges_t", Elem::U32, "[nnz]"),
+        output("theta_bar", Elem::F32, PHASES),
+    ],
+    constants: &[],
+};
+
+/// Partial sums of the cotangent of the weights; `sum_columns` adds them.
+pub static BACKWARD_W: Kernel = Kernel {
+    name: "couple_phases_bwd_w",
+    source: source!("couple_phases_bwd_w", "grid"),
+    params: ParamsWeights::FIELDS,
+    bindings: &[
+        input("strength", Elem::F32, "[batch]"),
+        input("terms", Elem::F32, TERMS),
+        output("partial", Elem::F32, "[tiles, nnz]"),
+    ],
+    constants: &[],
+};
+
+/// Partial sums of the cotangent of a lag per edge; `sum_columns` adds them.
+pub static BACKWARD_LAG: Kernel = Kernel {
+    name: "couple_phases_bwd_lag",
+    source: source!("couple_phases_bwd_lag", "grid"),
+    params: ParamsLag::FIELDS,
+    bindings: &[
+        input("weights", Elem::F32, WEIGHTS),
+        input("strength", Elem::F32, "[batch]"),
+        input("terms", Elem::F32, TERMS),
+        output("partial", Elem::F32, "[tiles, nnz]"),
+    ],
+    constants: &[],
+};
+
+/// Partial sums of the cotangents of the strengths and of a lag per sample; `sum_rows` adds them.
+pub static BACKWARD_SAMPLES: Kernel = Kernel {
+    name: "couple_phases_bwd_samples",
+    source: source!("couple_phases_bwd_samples", "grid", "reduce"),
+    params: ParamsSamples::FIELDS,
+    bindings: &[
+        input("weights", Elem::F32, WEIGHTS),
+        input("strength", Elem::F32, "[batch]"),
+        input("terms", Elem::F32, TERMS),
+        output("partial_strength", Elem::F32, "[batch, tiles]"),
+        output("partial_lag", Elem::F32, "[batch, tiles]"),
+    ],
+    constants: &[],
+};
