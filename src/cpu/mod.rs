@@ -69,6 +69,9 @@ pub mod solve_residual;
 pub mod sphere_normalize;
 pub mod sphere_step;
 pub mod swiglu;
+pub mod swing_drift;
+pub mod swing_kick;
+pub mod swing_rate;
 pub mod tanh;
 pub mod time_multiplexed;
 

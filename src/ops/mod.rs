@@ -75,6 +75,9 @@ pub mod sphere_step;
 mod sum_columns;
 mod sum_rows;
 pub mod swiglu;
+pub mod swing_drift;
+pub mod swing_kick;
+pub mod swing_rate;
 pub mod tanh;
 pub mod time_multiplexed;
 mod unary;
@@ -144,6 +147,9 @@ pub static ALL: &[&OpSpec] = &[
     &sphere_normalize::SPEC,
     &sphere_step::SPEC,
     &swiglu::SPEC,
+    &swing_drift::SPEC,
+    &swing_kick::SPEC,
+    &swing_rate::SPEC,
     &tanh::SPEC,
     &time_multiplexed::SPEC,
 ];
