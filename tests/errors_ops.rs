@@ -42,6 +42,55 @@ fn extents_that_do_not_fit_are_refused() -> Result<()> {
 }
 
 #[test]
+fn steps_and_rates_of_nodes_that_do_not_fit_are_refused() -> Result<()> {
+    let context = device();
+    let mut commands = context.commands();
+    let (shape, param) = (ErrorKind::Shape, ErrorKind::Param);
+    let of = |shape: &[usize]| tensor(&context, shape, DType::F32);
+    let [x, h, other, field] = [of(&[2, 3])?, of(&[2])?, of(&[3, 2])?, of(&[2, 1, 2])?];
+    let [flat, scalar, hollow] = [of(&[3])?, of(&[])?, of(&[2, 0, 2])?];
+
+    let message = "phase_step: number of rates is 0, expected from 1 to 5";
+    refused(commands.phase_step(&x, &[], &h, &[], false), param, message);
+    let message = "phase_step: number of rates is 6, expected from 1 to 5";
+    refused(commands.phase_step(&x, &[&x; 6], &h, &[1.0; 6], false), param, message);
+    let message = "phase_step: number of coefficients is 1, expected 2, one per rate";
+    refused(commands.phase_step(&x, &[&x, &x], &h, &[1.0], false), param, message);
+    let message = "phase_step: coefficient is inf, expected a finite number";
+    refused(commands.phase_step(&x, &[&x, &x], &h, &[1.0, f32::INFINITY], false), param, message);
+    let message = "phase_step: k1 is [3, 2], expected [2, 3]";
+    refused(commands.phase_step(&x, &[&x, &other], &h, &[1.0; 2], false), shape, message);
+    refused(commands.phase_step(&x, &[&x], &flat, &[1.0], true), shape, "phase_step: h is [3], expected [2]");
+    let message = "phase_step: x is a scalar, expected a first axis of samples";
+    refused(commands.phase_step(&scalar, &[&scalar], &h, &[1.0], true), shape, message);
+
+    refused(commands.phasors(&x, 0), param, "phasors: harmonic is 0, expected from 1 to 2^24");
+    refused(commands.phasors(&x, (1 << 24) + 1), param, "phasors: harmonic is 16777217, expected from 1 to 2^24");
+    let message = "mean_nodes: x is [2, 0, 2], expected [B, N, n] with at least one node";
+    refused(commands.mean_nodes(&hollow), shape, message);
+    let message = "mean_nodes: x is [2, 3], expected [B, N, n] with at least one node";
+    refused(commands.mean_nodes(&x), shape, message);
+
+    refused(commands.phase_rate(&flat, &flat, &field, &h, &h, 1), shape, "phase_rate: theta is [3], expected [B, N]");
+    let message = "phase_rate: base is [2], expected [3] or [2, 3]";
+    refused(commands.phase_rate(&x, &h, &field, &h, &h, 1), shape, message);
+    let message = "phase_rate: field is [2, 3], expected [2, 3, 2] or [2, 1, 2]";
+    refused(commands.phase_rate(&x, &flat, &x, &h, &h, 1), shape, message);
+    let message = "phase_rate: lag is [3], expected [2]";
+    refused(commands.phase_rate(&x, &flat, &field, &h, &flat, 1), shape, message);
+    let message = "phase_rate: harmonic is 0, expected from 1 to 2^24";
+    refused(commands.phase_rate(&x, &flat, &field, &h, &h, 0), param, message);
+
+    refused(commands.swing_rate(&flat, &x, &flat, &flat), shape, "swing_rate: force is [3], expected [B, N]");
+    refused(commands.swing_rate(&x, &x, &h, &flat), shape, "swing_rate: inertia is [2], expected [3]");
+    refused(commands.swing_kick(&x, &other, &flat, &h), shape, "swing_kick: force is [3, 2], expected [2, 3]");
+    refused(commands.swing_drift(&x, &x, &x, &flat, &h, &h), shape, "swing_drift: damping is [2], expected [3]");
+    let integers = Tensor::from_u32(&context, &[0; 6], &[2, 3])?;
+    refused(commands.phasors(&integers, 1), ErrorKind::DType, "phasors: theta is u32, expected f32");
+    Ok(())
+}
+
+#[test]
 fn a_checked_context_and_the_reference_refuse_indices_past_the_end() -> Result<()> {
     let context = sibling(&device()).checked();
     for mut tape in [Tape::new(&context), Tape::reference()] {

@@ -196,6 +196,22 @@ fn step(tape: &mut Tape, x: &[Var], shared: &[Var], n: usize, rotation: Rotation
     Ok(vec![x, e])
 }
 
+/// Nodes of a sample, `[samples, 1430]`, for the ops over nodes, which are f32 whatever the type of the states is.
+fn nodes(t: &mut Tape, x: Var) -> Result<Var> {
+    let samples = t.spec(x)?.shape[0];
+    let x = t.cast(x, DType::F32)?;
+    t.reshape(x, &[samples, SAMPLE_LEN])
+}
+
+/// One number per sample, `[samples]`.
+fn number(t: &mut Tape, x: Var) -> Result<Var> {
+    let samples = t.spec(x)?.shape[0];
+    let x = t.cast(x, DType::F32)?;
+    let x = t.reshape(x, &[samples, 1, SAMPLE_LEN])?;
+    let mean = t.pool_average(x)?;
+    t.reshape(mean, &[samples])
+}
+
 // The placeholder stands for the storage type under test.
 const STORAGE: DType = DType::U32;
 
@@ -314,6 +330,86 @@ const BATCHED: &[Batched] = &[
         run: |t, x, _| Ok(vec![t.phase_features(x[0], 1)?]),
     },
     Batched { name: "phase_wrap", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.phase_wrap(x[0])?]) },
+    Batched {
+        name: "mean_nodes",
+        samples: 1,
+        n: 2,
+        shared: &[],
+        run: |t, x, _| {
+            let samples = t.spec(x[0])?.shape[0];
+            let x = t.cast(x[0], DType::F32)?;
+            let x = t.reshape(x, &[samples, 715, 2])?;
+            Ok(vec![t.mean_nodes(x)?])
+        },
+    },
+    Batched {
+        name: "phasors",
+        samples: 1,
+        n: 2,
+        shared: &[],
+        run: |t, x, _| {
+            let theta = nodes(t, x[0])?;
+            Ok(vec![t.phasors(theta, 2)?])
+        },
+    },
+    Batched {
+        name: "phase_rate",
+        samples: 4,
+        n: 2,
+        shared: &[(&[1430], DType::F32)],
+        run: |t, x, s| {
+            let [theta, strength, lag] = [nodes(t, x[0])?, number(t, x[2])?, number(t, x[3])?];
+            let field = nodes(t, x[1])?;
+            let field = t.phasors(field, 1)?;
+            let mean = t.mean_nodes(field)?;
+            let own = t.phase_rate(theta, s[0], field, strength, lag, 1)?;
+            Ok(vec![own, t.phase_rate(theta, own, mean, strength, lag, 2)?])
+        },
+    },
+    Batched {
+        name: "phase_step",
+        samples: 4,
+        n: 2,
+        shared: &[],
+        run: |t, x, _| {
+            let [theta, k0, k1] = [nodes(t, x[0])?, nodes(t, x[1])?, nodes(t, x[2])?];
+            let h = number(t, x[3])?;
+            Ok(vec![t.phase_step(theta, &[k0, k1], h, &[1.5, -0.5], true)?])
+        },
+    },
+    Batched {
+        name: "swing_rate",
+        samples: 2,
+        n: 2,
+        shared: &[(&[1430], DType::F32)],
+        run: |t, x, s| {
+            let [force, velocity] = [nodes(t, x[0])?, nodes(t, x[1])?];
+            let inertia = t.fill(0.75, &[1430], DType::F32)?;
+            Ok(vec![t.swing_rate(force, velocity, inertia, s[0])?])
+        },
+    },
+    Batched {
+        name: "swing_kick",
+        samples: 3,
+        n: 2,
+        shared: &[],
+        run: |t, x, _| {
+            let [velocity, force, h] = [nodes(t, x[0])?, nodes(t, x[1])?, number(t, x[2])?];
+            let inertia = t.fill(0.75, &[1430], DType::F32)?;
+            Ok(vec![t.swing_kick(velocity, force, inertia, h)?])
+        },
+    },
+    Batched {
+        name: "swing_drift",
+        samples: 4,
+        n: 2,
+        shared: &[(&[1430], DType::F32)],
+        run: |t, x, s| {
+            let [theta, velocity, force] = [nodes(t, x[0])?, nodes(t, x[1])?, nodes(t, x[2])?];
+            let (h, inertia) = (number(t, x[3])?, t.fill(0.75, &[1430], DType::F32)?);
+            Ok(t.swing_drift(theta, velocity, force, inertia, s[0], h)?.to_vec())
+        },
+    },
     Batched {
         name: "kuramoto_attention",
         samples: 1,

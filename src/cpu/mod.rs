@@ -75,6 +75,9 @@ pub mod sphere_step;
 pub mod sphere_turn;
 pub mod step_control;
 pub mod swiglu;
+pub mod swing_drift;
+pub mod swing_kick;
+pub mod swing_rate;
 pub mod tanh;
 pub mod time_multiplexed;
 

@@ -81,6 +81,9 @@ pub mod step_control;
 mod sum_columns;
 mod sum_rows;
 pub mod swiglu;
+pub mod swing_drift;
+pub mod swing_kick;
+pub mod swing_rate;
 pub mod tanh;
 pub mod time_multiplexed;
 mod unary;
@@ -156,6 +159,9 @@ pub static ALL: &[&OpSpec] = &[
     &sphere_turn::SPEC,
     &step_control::SPEC,
     &swiglu::SPEC,
+    &swing_drift::SPEC,
+    &swing_kick::SPEC,
+    &swing_rate::SPEC,
     &tanh::SPEC,
     &time_multiplexed::SPEC,
 ];

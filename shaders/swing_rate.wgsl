@@ -1,0 +1,23 @@
+// rate[b, i] = (force[b, i] - damping[i] velocity[b, i]) / inertia[i]
+//
+// One invocation per node.
+
+struct Params {
+    len: u32,
+    nodes: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> force: array<f32>;       // [samples, nodes]
+@group(0) @binding(2) var<storage, read> velocity: array<f32>;    // [samples, nodes]
+@group(0) @binding(3) var<storage, read> inertia: array<f32>;     // [nodes]
+@group(0) @binding(4) var<storage, read> damping: array<f32>;     // [nodes]
+@group(0) @binding(5) var<storage, read_write> rate: array<f32>;  // [samples, nodes]
+
+@compute @workgroup_size(WG)
+fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let e = linear_index(gid, groups);
+    if e >= params.len { return; }
+    let i = e % params.nodes;
+    rate[e] = (force[e] - damping[i] * velocity[e]) / inertia[i];
+}
