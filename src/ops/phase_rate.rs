@@ -245,7 +245,7 @@ impl Op for PhaseRate {
         }
         if needs[1] {
             all[1] = Some(match self.at.shared {
-                true => super::sum_columns::sum_columns(commands, g, 0, &[self.at.nodes])?,
+                true => super::nodes::sum_samples(commands, g, self.theta())?,
                 false => g.clone(),
             });
         }
@@ -323,6 +323,7 @@ pub static SPEC: OpSpec = OpSpec {
         &BACKWARD,
         &BACKWARD_FIELD,
         &BACKWARD_SUMS,
+        &super::channel_sums::KERNEL,
         &super::sum_columns::KERNEL,
         &super::sum_rows::KERNEL,
     ],
