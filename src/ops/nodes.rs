@@ -45,8 +45,8 @@ pub(super) fn add_tiles(
     super::sum_rows::sum_rows(commands, partial, offset, tiles, shape)
 }
 
-/// `[nodes]`, the sums over the samples of f32 numbers `[samples, nodes]`: what a quantity that all samples share is owed.
-/// Needs the kernels of `sum_columns`, `channel_sums` and `sum_rows`.
+/// `[nodes]`, the sums over the samples of f32 numbers `[samples, nodes]`: what a quantity that all samples share is
+/// owed. Needs the kernels of `sum_columns`, `channel_sums` and `sum_rows`.
 #[cfg(feature = "gpu")]
 pub(super) fn sum_samples(commands: &mut Commands, x: &Tensor, [samples, nodes]: [usize; 2]) -> Result<Tensor> {
     if super::sum_columns::split(samples, nodes).tiles == 1 {

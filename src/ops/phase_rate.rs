@@ -1,4 +1,4 @@
-//! The rate of phases in a field, of their own or of their sample: Kuramoto's model once the field is its order parameter.
+//! The rate of phases in a field, of their own or of their sample: Kuramoto's model where it is the order parameter.
 
 use std::f64::consts::PI;
 
@@ -273,10 +273,11 @@ impl Op for PhaseRate {
 
 #[cfg(feature = "gpu")]
 impl Commands {
-    /// `base + K (Y_s cos a - Y_c sin a)` with `a = m theta + lag`, all f32: phases `theta` `[B, N]` and `lag` `[B]` in radians,
-    /// `base` `[N]` or `[B, N]` and `strength` K `[B]` in radians per unit of time, a field `(Y_c, Y_s)` `[B, N, 2]` or one per
-    /// sample `[B, 1, 2]`; `harmonic` is the whole number m. The field `<(cos theta, sin theta)>`, [`Commands::mean_nodes`] of
-    /// [`Commands::phasors`], makes it the model of Sakaguchi and Kuramoto with all nodes coupled.
+    /// `base + K (Y_s cos a - Y_c sin a)` with `a = m theta + lag`, all f32: phases `theta` `[B, N]` and `lag` `[B]` in
+    /// radians, `base` `[N]` or `[B, N]` and `strength` K `[B]` in radians per unit of time, a field `(Y_c, Y_s)` per
+    /// node `[B, N, 2]` or per sample `[B, 1, 2]`; `harmonic` is the whole number m. The field
+    /// `<(cos theta, sin theta)>`, [`Commands::mean_nodes`] of [`Commands::phasors`], makes it the model of Sakaguchi
+    /// and Kuramoto with all nodes coupled.
     ///
     /// # Errors
     /// `Shape`, `DType`, `Index`; `Param` for a harmonic of 0 or above 2^24; as [`Commands::apply`].

@@ -87,8 +87,8 @@ pub struct PhaseStep {
 }
 
 impl PhaseStep {
-    /// A step of a state with extents `[B, ..]` along as many `rates` as there are `coefficients`, 1 to 5; the result is
-    /// wrapped to one turn if `wrap` says so.
+    /// A step of a state with extents `[B, ..]` along as many `rates` as there are `coefficients`, 1 to 5; the result
+    /// is wrapped to one turn if `wrap` says so.
     ///
     /// # Errors
     /// `Param` for none or more than five rates, another number of coefficients, a coefficient that is not finite;
@@ -226,9 +226,9 @@ impl Op for PhaseStep {
 
 #[cfg(feature = "gpu")]
 impl Commands {
-    /// `x + h sum_s c_s k_s`, all f32: a state `x` `[B, ..]` in radians (or anything else, if it is not wrapped), 1 to 5
-    /// `rates` of its extents and their `coefficients`, a step size per sample `h` `[B]`. With `wrap` the result is in
-    /// `[-pi, pi]` to rounding, as that of [`Commands::phase_wrap`].
+    /// `x + h sum_s c_s k_s`, all f32: a state `x` `[B, ..]` in radians (or anything else, if it is not wrapped), 1 to
+    /// 5 `rates` of its extents and their `coefficients`, a step size per sample `h` `[B]`. With `wrap` the result is
+    /// in `[-pi, pi]` to rounding, as that of [`Commands::phase_wrap`].
     ///
     /// # Errors
     /// `Param` for none or more than five rates, another number of coefficients, a coefficient that is not finite;
