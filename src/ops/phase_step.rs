@@ -276,7 +276,7 @@ fn one_turn_law(_: &[Vec<f64>], outputs: &[Vec<f64>], _: &Case, _: DType) -> f64
 
 fn cases() -> Vec<Case> {
     // The first three are powers of two, so that steps of integers are exact.
-    const COEFFICIENTS: [f32; MOST] = [0.5, -2.0, 1.0, 1.0 / 3.0, 0.0];
+    const COEFFICIENTS: [f32; MOST] = [0.5, -2.0, 1.0, 1.0 / 3.0, -0.7];
     let case = |shape: &[usize], stages: usize, wrap: bool, label: &str, x: Fill, rate: Fill, h: Fill| {
         let op = PhaseStep::new(shape, stages, COEFFICIENTS.get(..stages)?, wrap).ok()?;
         let mut fills = vec![rate; stages + 2];
