@@ -1,7 +1,8 @@
-// partial[b, c, tile] = alpha sum_{i in tile} x[b, i, c]; sum_rows adds the tiles. alpha is 1 / nodes where one tile is all.
+// partial[b, c, tile] = alpha sum_{i in tile} x[b, i, c]; sum_rows adds the tiles. Where one tile is all of them, alpha
+// is 1 / nodes.
 //
-// One workgroup per tile of TILE nodes of one component of one sample: each lane strides, then a tree of fixed shape. The
-// components of a tile are neighbours in the grid, for they lie in the same cache lines.
+// One workgroup per tile of TILE nodes of one component of one sample: each lane strides, then a tree of fixed shape.
+// The components of a tile are neighbours in the grid, for they lie in the same cache lines.
 
 const TILE: u32 = 1024u;
 

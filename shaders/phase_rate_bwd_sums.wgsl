@@ -1,4 +1,5 @@
-// What a sample's nodes add up to, per tile; sum_rows adds the tiles. With g = rate_bar, a = m theta + lag, and Y the field:
+// What a sample's nodes add up to, per tile; sum_rows adds the tiles. With g = rate_bar, a = m theta + lag and the field
+// Y:
 //   partial[0][b, tile]    = sum g (Y_s cos a - Y_c sin a)           strength_bar
 //   partial[1][b, tile]    = - sum K g (Y_s sin a + Y_c cos a)       lag_bar
 //   partial[2][b, 0, tile] = - sum K g sin a                         field_bar of a field per sample

@@ -1,5 +1,5 @@
-// What the nodes of a sample add up to, per tile of them; sum_rows adds the tiles to h_bar[b]. With v1, v2 of the forward
-// pass, their cotangents and a_bar = v2 v2_bar, that of the exponent a = -damping h / inertia:
+// What the nodes of a sample add up to, per tile of them; sum_rows adds the tiles to h_bar[b]. With v1, v2 of the
+// forward pass, their cotangents and a_bar = v2 v2_bar, that of the exponent a = -damping h / inertia:
 //   partial[b, tile] = sum_i v1_bar force / (2 inertia) + theta_next_bar (v1 + v2)/2 - a_bar damping / inertia
 //
 // One workgroup per tile of TILE nodes of one sample: each lane strides, then a tree of fixed shape.

@@ -1,5 +1,5 @@
-// What the samples of a node add up to, per tile of them; sum_columns adds the tiles. With v1, v2 of the forward pass, their
-// cotangents and a_bar = v2 v2_bar, that of the exponent a = -damping h / inertia:
+// What the samples of a node add up to, per tile of them; sum_columns adds the tiles. With v1, v2 of the forward pass,
+// their cotangents and a_bar = v2 v2_bar, that of the exponent a = -damping h / inertia:
 //   partial[tile, 0, i] = sum_b (a_bar damping - v1_bar force/2) h / inertia^2     inertia_bar
 //   partial[tile, 1, i] = - sum_b a_bar h / inertia                               damping_bar
 //

@@ -1,4 +1,5 @@
-// partial[b, tile] = 1/2 sum_{i in tile} kicked_bar[b, i] force[b, i] / inertia[i]; sum_rows adds the tiles to h_bar[b].
+// partial[b, tile] = 1/2 sum_{i in tile} kicked_bar[b, i] force[b, i] / inertia[i]
+// sum_rows adds the tiles to h_bar[b].
 //
 // One workgroup per tile of TILE nodes of one sample: each lane strides, then a tree of fixed shape.
 

@@ -1,5 +1,5 @@
-// partial[tile, i] = - sum_{b in tile} h[b]/2 (kicked_bar[b, i] / inertia[i]) (force[b, i] / inertia[i]); sum_columns adds the
-// tiles to inertia_bar[i].
+// partial[tile, i] = - sum_{b in tile} h[b]/2 (kicked_bar[b, i] / inertia[i]) (force[b, i] / inertia[i]); sum_columns
+// adds the tiles to inertia_bar[i].
 //
 // One invocation per node and tile, from the first sample to the last.
 

@@ -2,8 +2,8 @@
 //! ```text
 //! rate = base + K (Y_s cos a - Y_c sin a),   a = m θ + lag
 //! ```
-//! With the order parameter `Y_c + i Y_s = <e^{i θ}>` as its field and `m = 1` this is Kuramoto's model with the phase lag of
-//! Sakaguchi and Kuramoto (1986): `K <sin(θ_j - θ_i - lag)>`, as `Y_s cos a - Y_c sin a = Im (Y e^{-i a})`.
+//! With the order parameter `Y_c + i Y_s = <e^{i θ}>` as its field and `m = 1` this is Kuramoto's model with the phase
+//! lag of Sakaguchi and Kuramoto (1986): `K <sin(θ_j - θ_i - lag)>`, as `Y_s cos a - Y_c sin a = Im (Y e^{-i a})`.
 //!
 //! Backward, with `g = rate_bar` and the slope `v = -(Y_s sin a + Y_c cos a)`:
 //! ```text

@@ -1,5 +1,5 @@
-//! The phasors `e^{i q θ}` of angles as pairs of real numbers, `dst = (cos qθ, sin qθ)`, for a whole `q`. Their mean over the
-//! nodes is the order parameter `r e^{i ψ}` of harmonic `q` (Kuramoto 1975; Daido 1992 for `q > 1`).
+//! The phasors `e^{i q θ}` of angles as pairs of real numbers, `dst = (cos qθ, sin qθ)`, for a whole `q`. Their mean
+//! over the nodes is the order parameter `r e^{i ψ}` of harmonic `q` (Kuramoto 1975; Daido 1992 for `q > 1`).
 //!
 //! Backward: `θ_bar = q (sin_bar cos qθ - cos_bar sin qθ)`.
 

@@ -1,6 +1,6 @@
-//! The first part of a step of the swing equation `θ' = v`, `m v' = F - d v` by splitting: half a step of the force, a turn
-//! along the mean of the velocities before and after the damping, which is solved exactly; `swing_kick` with the force at
-//! the new phases ends the step (Leimkuhler and Matthews, Molecular Dynamics, ch. 7, without its noise):
+//! The first part of a step of the swing equation `θ' = v`, `m v' = F - d v` by splitting: half a step of the force, a
+//! turn along the mean of the velocities before and after the damping, which is solved exactly; `swing_kick` with the
+//! force at the new phases ends the step (BAOAB of Leimkuhler and Matthews 2013, without its noise):
 //! ```text
 //! v1 = v + h/2 F/m,   v2 = v1 exp(a) with a = -d h/m,   θ_next = wrap(θ + h/2 v1 + h/2 v2),   v_next = v2
 //! ```

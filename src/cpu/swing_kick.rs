@@ -1,5 +1,8 @@
-//! Half a step of the force on the velocities of the swing equation, `kicked[b, i] = velocity[b, i] + h[b]/2 force[b, i] /
-//! inertia[i]`: the last part of the splitting whose first is `swing_drift`.
+//! Half a step of the force on the velocities of the swing equation, the last part of the splitting whose first is
+//! `swing_drift`:
+//! ```text
+//! kicked[b, i] = velocity[b, i] + h[b]/2 force[b, i] / inertia[i]
+//! ```
 //!
 //! Backward, with `p = h/2 kicked_bar / inertia`:
 //! ```text

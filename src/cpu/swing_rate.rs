@@ -1,4 +1,4 @@
-//! The acceleration of oscillators with inertia, the swing equation of power grids (Filatrella, Nielsen and Pedersen 2008):
+//! The acceleration of oscillators with inertia, the swing equation of power grids (Filatrella et al. 2008):
 //! ```text
 //! rate[b, i] = (force[b, i] - damping[i] velocity[b, i]) / inertia[i]
 //! ```

@@ -1,8 +1,12 @@
 //! What the ops over the nodes of a network share. Not an op: it has no reference of its own, the ops that use it have.
 
+#[cfg(feature = "gpu")]
+use crate::cpu::{Over, Rows};
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
 use crate::gpu::{Commands, Tensor};
+#[cfg(feature = "gpu")]
+use crate::kernel::DType;
 
 /// Elements of one tile of a sum over the nodes of a sample, as in the shaders.
 #[cfg(feature = "gpu")]
@@ -39,4 +43,17 @@ pub(super) fn add_tiles(
         return partial.reshape(shape);
     }
     super::sum_rows::sum_rows(commands, partial, offset, tiles, shape)
+}
+
+/// `[nodes]`, the sums over the samples of f32 numbers `[samples, nodes]`: what a quantity that all samples share is
+/// owed. Needs the kernels of `sum_columns`, `channel_sums` and `sum_rows`.
+#[cfg(feature = "gpu")]
+pub(super) fn sum_samples(commands: &mut Commands, x: &Tensor, [samples, nodes]: [usize; 2]) -> Result<Tensor> {
+    if super::sum_columns::split(samples, nodes).tiles == 1 {
+        return super::sum_columns::sum_columns(commands, x, 0, &[nodes]);
+    }
+    // Few nodes of many samples: one invocation per node would leave a device idle.
+    let at = Rows { outer: samples, channels: nodes, inner: 1, over: Over::Samples };
+    let none = super::channel_sums::Factor::None;
+    super::channel_sums::channel_sums(commands, x, none, &at, DType::F32)?.plain(commands)
 }

@@ -1,4 +1,4 @@
-//! The rate of phases in a field, of their own or of their sample: Kuramoto's model once the field is its order parameter.
+//! The rate of phases in a field, of their own or of their sample: Kuramoto's model where it is the order parameter.
 
 use std::f64::consts::PI;
 
@@ -245,7 +245,7 @@ impl Op for PhaseRate {
         }
         if needs[1] {
             all[1] = Some(match self.at.shared {
-                true => super::sum_columns::sum_columns(commands, g, 0, &[self.at.nodes])?,
+                true => super::nodes::sum_samples(commands, g, self.theta())?,
                 false => g.clone(),
             });
         }
@@ -273,10 +273,11 @@ impl Op for PhaseRate {
 
 #[cfg(feature = "gpu")]
 impl Commands {
-    /// `base + K (Y_s cos a - Y_c sin a)` with `a = m theta + lag`, all f32: phases `theta` `[B, N]` and `lag` `[B]` in radians,
-    /// `base` `[N]` or `[B, N]` and `strength` K `[B]` in radians per unit of time, a field `(Y_c, Y_s)` `[B, N, 2]` or one per
-    /// sample `[B, 1, 2]`; `harmonic` is the whole number m. The field `<(cos theta, sin theta)>`, [`Commands::mean_nodes`] of
-    /// [`Commands::phasors`], makes it the model of Sakaguchi and Kuramoto with all nodes coupled.
+    /// `base + K (Y_s cos a - Y_c sin a)` with `a = m theta + lag`, all f32: phases `theta` `[B, N]` and `lag` `[B]` in
+    /// radians, `base` `[N]` or `[B, N]` and `strength` K `[B]` in radians per unit of time, a field `(Y_c, Y_s)` per
+    /// node `[B, N, 2]` or per sample `[B, 1, 2]`; `harmonic` is the whole number m. The field
+    /// `<(cos theta, sin theta)>`, [`Commands::mean_nodes`] of [`Commands::phasors`], makes it the model of Sakaguchi
+    /// and Kuramoto with all nodes coupled.
     ///
     /// # Errors
     /// `Shape`, `DType`, `Index`; `Param` for a harmonic of 0 or above 2^24; as [`Commands::apply`].
@@ -323,6 +324,7 @@ pub static SPEC: OpSpec = OpSpec {
         &BACKWARD,
         &BACKWARD_FIELD,
         &BACKWARD_SUMS,
+        &super::channel_sums::KERNEL,
         &super::sum_columns::KERNEL,
         &super::sum_rows::KERNEL,
     ],

@@ -110,8 +110,9 @@ impl Op for Phasors {
 
 #[cfg(feature = "gpu")]
 impl Commands {
-    /// `(cos q theta, sin q theta)` of angles `theta` `[..]` in radians for the whole number `harmonic` q: `[.., 2]`, all f32.
-    /// For `|q theta|` of at most 10,000 within 3e-7 and a rounding of `q theta`, unlike the language's own functions.
+    /// `(cos q theta, sin q theta)` of angles `theta` `[..]` in radians for the whole number `harmonic` q: `[.., 2]`,
+    /// all f32. For `|q theta|` of at most 10,000 within 3e-7 and a rounding of `q theta`, unlike the language's own
+    /// functions.
     ///
     /// # Errors
     /// `Param` for a harmonic of 0 or above 2^24; `DType`, `Index`; as [`Commands::apply`].

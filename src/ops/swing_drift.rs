@@ -279,10 +279,11 @@ impl Op for SwingDrift {
 
 #[cfg(feature = "gpu")]
 impl Commands {
-    /// The phases and velocities `[B, N]` at the end of a step of `theta' = v`, `m v' = force - damping v` by splitting, all f32:
-    /// `v1 = velocity + h/2 force / inertia`, `v2 = v1 exp(-damping h / inertia)`, `wrap(theta + h/2 v1 + h/2 v2)` and `v2`. The
-    /// velocities still lack [`Commands::swing_kick`] with the force at the new phases. `theta`, `velocity`, `force` `[B, N]`,
-    /// `inertia` (not zero) and `damping` `[N]`, a step size per sample `h` `[B]`; phases in radians.
+    /// The phases and velocities `[B, N]` at the end of a step of `theta' = v`, `m v' = force - damping v` by
+    /// splitting, all f32: `v1 = velocity + h/2 force / inertia` and `v2 = v1 exp(-damping h / inertia)`, of which
+    /// `wrap(theta + h/2 v1 + h/2 v2)` and `v2` are returned. The velocities still lack [`Commands::swing_kick`] with
+    /// the force at the new phases. `theta` in radians, `velocity` and `force` are `[B, N]`, `inertia` (not zero) and
+    /// `damping` `[N]`, the step sizes per sample `h` `[B]`.
     ///
     /// # Errors
     /// `Shape`, `DType`, `Index`; as [`Commands::apply`].

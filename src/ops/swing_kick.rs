@@ -187,8 +187,8 @@ impl Op for SwingKick {
 
 #[cfg(feature = "gpu")]
 impl Commands {
-    /// `velocity + h/2 force / inertia`, all f32: half a step of the force on velocities `[B, N]`, with `force` `[B, N]`, `inertia`
-    /// `[N]`, which must not be zero, and a step size per sample `h` `[B]`. It ends the step that
+    /// `velocity + h/2 force / inertia`, all f32: half a step of the force on velocities. `velocity` and `force` are
+    /// `[B, N]`, `inertia`, which must not be zero, `[N]`, the step sizes per sample `h` `[B]`. It ends the step that
     /// [`Commands::swing_drift`] begins.
     ///
     /// # Errors

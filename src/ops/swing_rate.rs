@@ -167,8 +167,9 @@ impl Op for SwingRate {
 
 #[cfg(feature = "gpu")]
 impl Commands {
-    /// `(force - damping velocity) / inertia`, all f32: the acceleration `[B, N]` under `force` and `velocity` `[B, N]` of nodes
-    /// with `inertia` and `damping` `[N]`. Time is in the unit that `velocity` is per; inertia must not be zero.
+    /// `(force - damping velocity) / inertia`, all f32: the acceleration `[B, N]` under `force` and `velocity` `[B, N]`
+    /// of nodes with `inertia` and `damping` `[N]`. Time is in the unit that `velocity` is per; inertia must not be
+    /// zero.
     ///
     /// # Errors
     /// `Shape`, `DType`, `Index`; as [`Commands::apply`].
