@@ -26,6 +26,7 @@ pub use ops::adam::AdamOptions;
 pub use ops::conv2d::ConvOptions;
 pub use ops::couple_anchors::AnchorOptions;
 pub use ops::couple_attention::{AttentionOptions, AttentionWeights};
+pub use ops::couple_lattice::{Boundary, LatticeCoupling};
 pub use ops::couple_phases::EdgeCoupling;
 pub use ops::ema::{WarmUp, warmup_decay};
 pub use ops::equilibrate::Equilibrated;

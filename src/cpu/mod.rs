@@ -18,6 +18,7 @@ pub mod couple_anchors;
 pub mod couple_attention;
 pub mod couple_conv2d;
 pub mod couple_dense;
+pub mod couple_lattice;
 pub mod couple_phases;
 pub mod couple_sparse;
 pub mod cross_entropy;

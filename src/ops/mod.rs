@@ -19,6 +19,7 @@ pub mod couple_anchors;
 pub mod couple_attention;
 pub mod couple_conv2d;
 pub mod couple_dense;
+pub mod couple_lattice;
 pub mod couple_phases;
 pub mod couple_sparse;
 pub mod cross_entropy;
@@ -92,6 +93,7 @@ pub static ALL: &[&OpSpec] = &[
     &couple_attention::SPEC,
     &couple_conv2d::SPEC,
     &couple_dense::SPEC,
+    &couple_lattice::SPEC,
     &couple_phases::SPEC,
     &couple_sparse::SPEC,
     &cross_entropy::SPEC,
