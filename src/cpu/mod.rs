@@ -21,6 +21,7 @@ pub mod couple_dense;
 pub mod couple_lattice;
 pub mod couple_phases;
 pub mod couple_sparse;
+pub mod couple_triangles;
 pub mod cross_entropy;
 pub mod decay;
 pub mod dot;

@@ -5,6 +5,8 @@ use super::layout::indexable;
 use super::spec::{Op, OpSpec, Port};
 #[cfg(feature = "gpu")]
 use super::sum_columns::sum_columns;
+#[cfg(feature = "gpu")]
+use super::term_sums;
 use crate::cpu::Real;
 use crate::cpu::couple_phases::{self as cpu, Extents, Operands};
 use crate::error::{Error, ErrorKind, Result};
@@ -23,7 +25,7 @@ mod device;
 
 #[cfg(feature = "gpu")]
 use contracts::Params;
-pub use contracts::{BACKWARD, BACKWARD_EDGES, BACKWARD_LAG, BACKWARD_SAMPLES, BACKWARD_W, FORWARD};
+pub use contracts::{BACKWARD, BACKWARD_EDGES, BACKWARD_LAG, FORWARD};
 
 /// The highest harmonic: wrapped phases stay within the 10,000 radians that sines are accurate to.
 const HARMONICS: u32 = 1000;
@@ -191,10 +193,10 @@ impl Op for CouplePhases {
             all[0] = Some(self.theta_bar(commands, [weights, strength], &terms)?);
         }
         if needs[2] {
-            all[2] = Some(self.weights_bar(commands, strength, &terms)?);
+            all[2] = Some(term_sums::over_samples(commands, strength, &terms, self.at.own_weights)?);
         }
         if needs[3] || (needs[4] && !self.at.edge_lag) {
-            let [strength_bar, lag_bar] = self.sample_bars(commands, [weights, strength], &terms)?;
+            let [strength_bar, lag_bar] = term_sums::over_edges(commands, [weights, strength], &terms)?;
             all[3] = needs[3].then_some(strength_bar);
             all[4] = (needs[4] && !self.at.edge_lag).then_some(lag_bar);
         }
@@ -263,9 +265,9 @@ pub static SPEC: OpSpec = OpSpec {
         &FORWARD,
         &BACKWARD_EDGES,
         &BACKWARD,
-        &BACKWARD_W,
         &BACKWARD_LAG,
-        &BACKWARD_SAMPLES,
+        &super::term_sums::SAMPLES,
+        &super::term_sums::EDGES,
         &super::sum_columns::KERNEL,
         &super::sum_rows::KERNEL,
     ],

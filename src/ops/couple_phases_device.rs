@@ -1,17 +1,13 @@
 //! Dispatches of the backward pass of [`super::CouplePhases`].
 
-use super::contracts::{ParamsEdges, ParamsLag, ParamsSamples, ParamsTheta, ParamsWeights};
-use super::{BACKWARD, BACKWARD_EDGES, BACKWARD_LAG, BACKWARD_SAMPLES, BACKWARD_W, CouplePhases};
+use super::contracts::{ParamsEdges, ParamsLag, ParamsTheta};
+use super::{BACKWARD, BACKWARD_EDGES, BACKWARD_LAG, CouplePhases};
 use crate::cpu::couple_phases::Extents;
 use crate::error::Result;
 use crate::gpu::{Commands, Tensor, Work, read, write};
-use crate::kernel::{DType, WORKGROUP};
+use crate::kernel::DType;
 use crate::ops::layout::indexable;
-use crate::ops::sum_columns::{Split, split, sum_columns};
-use crate::ops::sum_rows::sum_rows;
-
-/// Edges of one tile of the sums over edges, as in their shader.
-const TILE: usize = 4096;
+use crate::ops::sum_columns::{split, sum_columns};
 
 impl CouplePhases {
     pub(super) fn weights_stride(&self) -> u32 {
@@ -62,37 +58,7 @@ impl CouplePhases {
         Ok(theta_bar)
     }
 
-    /// Runs a kernel over (tile of samples, edge) with the tiles of `at` and adds these up, unless each is a result.
-    fn over_samples(
-        &self,
-        commands: &mut Commands,
-        at: Split,
-        shape: &[usize; 2],
-        kernel: impl FnOnce(&mut Commands, &Tensor, Work) -> Result<()>,
-    ) -> Result<Tensor> {
-        let partial = commands.empty(&[at.tiles, self.at.edges], DType::F32)?;
-        kernel(commands, &partial, Work::invocations(partial.len()).rounds(at.run).flops(3 * self.pairs_of_samples()))?;
-        if at.tiles == shape[0] {
-            return Ok(partial);
-        }
-        sum_columns(commands, &partial, 0, shape)
-    }
-
-    pub(super) fn weights_bar(&self, commands: &mut Commands, strength: &Tensor, terms: &Tensor) -> Result<Tensor> {
-        let Extents { batch, edges, own_weights, .. } = self.at;
-        let at = if own_weights { Split { run: 1, tiles: batch } } else { split(batch, edges) };
-        self.over_samples(commands, at, &self.weights_shape(), |commands, partial, work| {
-            let params = ParamsWeights {
-                len: partial.len() as u32,
-                edges: edges as u32,
-                batch: batch as u32,
-                run: at.run as u32,
-            };
-            let binds = [read(strength), read(terms), write(partial)];
-            commands.dispatch(&BACKWARD_W, DType::F32, &[], &params, &binds, work)
-        })
-    }
-
+    /// The cotangent of a lag per edge, `[1, edges]`.
     pub(super) fn edge_lag_bar(
         &self,
         commands: &mut Commands,
@@ -102,44 +68,17 @@ impl CouplePhases {
         let [weights, strength] = coupling;
         let Extents { batch, edges, .. } = self.at;
         let at = split(batch, edges);
-        self.over_samples(commands, at, &self.lag_shape(), |commands, partial, work| {
-            let params = ParamsLag {
-                len: partial.len() as u32,
-                edges: edges as u32,
-                batch: batch as u32,
-                run: at.run as u32,
-                weights_stride: self.weights_stride(),
-            };
-            let binds = [read(weights), read(strength), read(terms), write(partial)];
-            commands.dispatch(&BACKWARD_LAG, DType::F32, &[], &params, &binds, work)
-        })
-    }
-
-    /// The cotangents of the strengths, `[batch]`, and of a lag per sample, `[batch, 1]`.
-    pub(super) fn sample_bars(
-        &self,
-        commands: &mut Commands,
-        coupling: [&Tensor; 2],
-        terms: &Tensor,
-    ) -> Result<[Tensor; 2]> {
-        let [weights, strength] = coupling;
-        let Extents { batch, edges, .. } = self.at;
-        let tiles = edges.div_ceil(TILE).max(1);
-        let [of_strength, of_lag] =
-            [commands.empty(&[batch, tiles], DType::F32)?, commands.empty(&[batch, tiles], DType::F32)?];
-        let params = ParamsSamples {
-            rows: (batch * tiles) as u32,
-            tiles: tiles as u32,
+        let partial = commands.empty(&[at.tiles, edges], DType::F32)?;
+        let params = ParamsLag {
+            len: partial.len() as u32,
             edges: edges as u32,
+            batch: batch as u32,
+            run: at.run as u32,
             weights_stride: self.weights_stride(),
         };
-        let binds = [read(weights), read(strength), read(terms), write(&of_strength), write(&of_lag)];
-        let rounds = TILE / WORKGROUP as usize + 16;
-        let work = Work::workgroups(batch * tiles).rounds(rounds).flops(4 * self.pairs_of_samples());
-        commands.dispatch(&BACKWARD_SAMPLES, DType::F32, &[], &params, &binds, work)?;
-        if tiles == 1 {
-            return Ok([of_strength.reshape(&[batch])?, of_lag]);
-        }
-        Ok([sum_rows(commands, &of_strength, 0, tiles, &[batch])?, sum_rows(commands, &of_lag, 0, tiles, &[batch, 1])?])
+        let binds = [read(weights), read(strength), read(terms), write(&partial)];
+        let work = Work::invocations(partial.len()).rounds(at.run).flops(3 * self.pairs_of_samples());
+        commands.dispatch(&BACKWARD_LAG, DType::F32, &[], &params, &binds, work)?;
+        if at.tiles == 1 { Ok(partial) } else { sum_columns(commands, &partial, 0, &self.lag_shape()) }
     }
 }

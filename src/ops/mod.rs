@@ -22,6 +22,7 @@ pub mod couple_dense;
 pub mod couple_lattice;
 pub mod couple_phases;
 pub mod couple_sparse;
+pub mod couple_triangles;
 pub mod cross_entropy;
 pub mod decay;
 pub mod dot;
@@ -73,7 +74,9 @@ mod sum_columns;
 mod sum_rows;
 pub mod swiglu;
 pub mod tanh;
+mod term_sums;
 pub mod time_multiplexed;
+pub mod triangles;
 mod unary;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -96,6 +99,7 @@ pub static ALL: &[&OpSpec] = &[
     &couple_lattice::SPEC,
     &couple_phases::SPEC,
     &couple_sparse::SPEC,
+    &couple_triangles::SPEC,
     &cross_entropy::SPEC,
     &decay::SPEC,
     &dot::SPEC,
