@@ -27,6 +27,7 @@ pub use ops::adam::AdamOptions;
 pub use ops::conv2d::ConvOptions;
 pub use ops::couple_anchors::AnchorOptions;
 pub use ops::couple_attention::{AttentionOptions, AttentionWeights};
+pub use ops::couple_lattice::{Boundary, LatticeCoupling};
 pub use ops::couple_phases::EdgeCoupling;
 pub use ops::ema::{WarmUp, warmup_decay};
 pub use ops::equilibrate::Equilibrated;
@@ -36,6 +37,7 @@ pub use ops::matmul::MatmulOptions;
 pub use ops::readout_anchors::AnchorReadout;
 pub use ops::sphere_step::{Rotation, StepOptions};
 pub use ops::time_multiplexed::{Activation, RecurrenceOptions};
+pub use ops::triangles::Triangles;
 pub use tape::{Array, Backend, Grads, Repeated, Rule, Spec, Stepped, Storage, Tape, Value, Var};
 #[cfg(feature = "gpu")]
 pub use wgpu;

@@ -7,9 +7,9 @@ mod common;
 use common::{device, dtypes, numbers, unit};
 use kuramoto::kernel::{Binding, DType, Elem, Kernel, Params as _, input, output};
 use kuramoto::{
-    AnchorOptions, AnchorReadout, AttentionOptions, AttentionWeights, Commands, Context, ConvOptions, Distribution,
-    Graph, MatmulOptions, PhaseCoupling, RecurrenceOptions, Result, Rotation, StepOptions, Stream, Tape, Tensor, Var,
-    Work, cpu, ops, read, write,
+    AnchorOptions, AnchorReadout, AttentionOptions, AttentionWeights, Boundary, Commands, Context, ConvOptions,
+    Distribution, EdgeCoupling, Graph, LatticeCoupling, MatmulOptions, PhaseCoupling, RecurrenceOptions, Result,
+    Rotation, StepOptions, Stream, Tape, Tensor, Triangles, Var, Work, cpu, ops, read, write,
 };
 
 /// The unit roundoff that WGSL allows: results may go to either neighbour.
@@ -609,6 +609,53 @@ const BATCHED: &[Batched] = &[
             let nodes = t.reshape(x[0], &[samples, 110, 13])?;
             let edges: Vec<(usize, usize)> = (0..110).flat_map(|i| [(i, (i + 1) % 110), (i, (i + 7) % 110)]).collect();
             Ok(vec![t.couple_sparse(nodes, s[0], &Graph::from_edges(110, &edges)?)?])
+        },
+    },
+    Batched {
+        name: "couple_phases",
+        samples: 1,
+        n: 2,
+        shared: &[(&[1430], DType::F32), (&[1, 2860], DType::F32), (&[1, 2860], DType::F32)],
+        run: |t, x, s| {
+            let samples = t.spec(x[0])?.shape[0];
+            let theta = t.cast(x[0], DType::F32)?;
+            let theta = t.reshape(theta, &[samples, 1430])?;
+            let strength = t.fill(0.75, &[samples], DType::F32)?;
+            let coupling = EdgeCoupling { weights: s[1], strength, lag: s[2] };
+            let edges: Vec<(usize, usize)> =
+                (0..1430).flat_map(|i| [(i, (i + 1) % 1430), (i, (i + 7) % 1430)]).collect();
+            Ok(vec![t.couple_phases(theta, s[0], &coupling, &Graph::from_edges(1430, &edges)?, 2)?])
+        },
+    },
+    Batched {
+        name: "couple_triangles",
+        samples: 1,
+        n: 2,
+        shared: &[(&[1430], DType::F32), (&[1430], DType::F32)],
+        run: |t, x, s| {
+            let samples = t.spec(x[0])?.shape[0];
+            let theta = t.cast(x[0], DType::F32)?;
+            let theta = t.reshape(theta, &[samples, 1430])?;
+            let strength = t.fill(0.75, &[samples], DType::F32)?;
+            let list: Vec<[usize; 3]> = (0..1430).map(|i| [i, (i + 1) % 1430, (i + 7) % 1430]).collect();
+            Ok(vec![t.couple_triangles(theta, s[0], s[1], strength, &Triangles::new(1430, &list)?)?])
+        },
+    },
+    Batched {
+        name: "couple_lattice",
+        samples: 1,
+        n: 2,
+        shared: &[(&[110, 13], DType::F32), (&[3, 5], DType::F32)],
+        run: |t, x, s| {
+            let samples = t.spec(x[0])?.shape[0];
+            let theta = t.cast(x[0], DType::F32)?;
+            let theta = t.reshape(theta, &[samples, 110, 13])?;
+            let coupling = LatticeCoupling {
+                weights: s[1],
+                strength: t.fill(0.75, &[samples], DType::F32)?,
+                lag: t.fill(0.25, &[samples], DType::F32)?,
+            };
+            Ok(vec![t.couple_lattice(theta, s[0], &coupling, Boundary::Periodic)?])
         },
     },
 ];

@@ -175,6 +175,8 @@ const SHARED: &[(&str, &str)] = &[
     ("sum_rows", "the second stage of every reduction to rows"),
     ("sum_columns", "the second stage of gradients of weights"),
     ("row_moment", "means and variances, whatever the rows of a normalisation are"),
+    ("term_sums_samples", "gradients of the weights of couplings of phases"),
+    ("term_sums_edges", "gradients of the strengths and lags of couplings of phases"),
     ("channel_sums", "gradients of weights and biases per channel"),
 ];
 

@@ -4,31 +4,28 @@ use super::graph::Graph;
 use super::layout::indexable;
 use super::spec::{Op, OpSpec, Port};
 #[cfg(feature = "gpu")]
-use super::sum_columns::{Split, split, sum_columns};
+use super::sum_columns::sum_columns;
 #[cfg(feature = "gpu")]
-use super::sum_rows::sum_rows;
+use super::term_sums;
 use crate::cpu::Real;
 use crate::cpu::couple_phases::{self as cpu, Extents, Operands};
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
 use crate::gpu::{Commands, Tensor, Work, read, write};
 use crate::kernel::DType;
-#[cfg(feature = "gpu")]
-use crate::kernel::WORKGROUP;
 use crate::tape::{Tape, Var};
 
 #[path = "couple_phases_cases.rs"]
 mod cases;
 #[path = "couple_phases_contracts.rs"]
 mod contracts;
-
-pub use contracts::{BACKWARD, BACKWARD_EDGES, BACKWARD_LAG, BACKWARD_SAMPLES, BACKWARD_W, FORWARD};
 #[cfg(feature = "gpu")]
-use contracts::{Params, ParamsEdges, ParamsLag, ParamsSamples, ParamsTheta, ParamsWeights};
+#[path = "couple_phases_device.rs"]
+mod device;
 
-/// Edges of one tile of the sums over edges, as in their shader.
 #[cfg(feature = "gpu")]
-const TILE: usize = 4096;
+use contracts::Params;
+pub use contracts::{BACKWARD, BACKWARD_EDGES, BACKWARD_LAG, FORWARD};
 
 /// The highest harmonic: wrapped phases stay within the 10,000 radians that sines are accurate to.
 const HARMONICS: u32 = 1000;
@@ -126,128 +123,6 @@ fn operands<'a, R>(inputs: &[&'a [R]]) -> Operands<'a, R> {
     Operands { theta: inputs[0], base: inputs[1], weights: inputs[2], strength: inputs[3], lag: inputs[4] }
 }
 
-#[cfg(feature = "gpu")]
-impl CouplePhases {
-    fn weights_stride(&self) -> u32 {
-        if self.at.own_weights { self.at.edges as u32 } else { 0 }
-    }
-
-    fn pairs_of_samples(&self) -> usize {
-        self.at.batch * self.at.edges
-    }
-
-    /// The terms of all gradients, `[batch, edges, 2]`.
-    fn terms(&self, commands: &mut Commands, theta: &Tensor, lag: &Tensor, g: &Tensor) -> Result<Tensor> {
-        let Extents { batch, nodes, edges, harmonic, edge_lag, .. } = self.at;
-        indexable("couple_phases: the terms of the gradients", &[batch, edges, 2])?;
-        let graph = self.graph.on(commands.context())?;
-        let terms = commands.empty(&[batch, edges, 2], DType::F32)?;
-        let params = ParamsEdges {
-            len: self.pairs_of_samples() as u32,
-            nodes: nodes as u32,
-            edges: edges as u32,
-            lag_sample: (!edge_lag).into(),
-            lag_edge: edge_lag.into(),
-            harmonic: harmonic as f32,
-        };
-        let binds = [read(theta), read(lag), read(g), read(&graph.receivers), read(&graph.indices), write(&terms)];
-        let work = Work::invocations(self.pairs_of_samples()).flops(33 * self.pairs_of_samples());
-        commands.dispatch(&BACKWARD_EDGES, DType::F32, &[], &params, &binds, work)?;
-        Ok(terms)
-    }
-
-    fn theta_bar(&self, commands: &mut Commands, coupling: [&Tensor; 2], terms: &Tensor) -> Result<Tensor> {
-        let [weights, strength] = coupling;
-        let graph = self.graph.on(commands.context())?;
-        let theta_bar = commands.empty(&self.theta_shape(), DType::F32)?;
-        let params = ParamsTheta {
-            len: theta_bar.len() as u32,
-            nodes: self.at.nodes as u32,
-            edges: self.at.edges as u32,
-            weights_stride: self.weights_stride(),
-            harmonic: self.at.harmonic as f32,
-        };
-        let structure = [read(&graph.indptr), read(&graph.indptr_t), read(&graph.edges_t)];
-        let binds =
-            [&[read(weights), read(strength), read(terms)], structure.as_slice(), &[write(&theta_bar)]].concat();
-        let [into, out] = self.graph.longest();
-        let work = Work::invocations(theta_bar.len()).rounds(into + out).flops(4 * self.pairs_of_samples());
-        commands.dispatch(&BACKWARD, DType::F32, &[], &params, &binds, work)?;
-        Ok(theta_bar)
-    }
-
-    /// Runs a kernel over (tile of samples, edge) with the tiles of `at` and adds these up, unless each is a result.
-    fn over_samples(
-        &self,
-        commands: &mut Commands,
-        at: Split,
-        shape: &[usize; 2],
-        kernel: impl FnOnce(&mut Commands, &Tensor, Work) -> Result<()>,
-    ) -> Result<Tensor> {
-        let partial = commands.empty(&[at.tiles, self.at.edges], DType::F32)?;
-        kernel(commands, &partial, Work::invocations(partial.len()).rounds(at.run).flops(3 * self.pairs_of_samples()))?;
-        if at.tiles == shape[0] {
-            return Ok(partial);
-        }
-        sum_columns(commands, &partial, 0, shape)
-    }
-
-    fn weights_bar(&self, commands: &mut Commands, strength: &Tensor, terms: &Tensor) -> Result<Tensor> {
-        let Extents { batch, edges, own_weights, .. } = self.at;
-        let at = if own_weights { Split { run: 1, tiles: batch } } else { split(batch, edges) };
-        self.over_samples(commands, at, &self.weights_shape(), |commands, partial, work| {
-            let params = ParamsWeights {
-                len: partial.len() as u32,
-                edges: edges as u32,
-                batch: batch as u32,
-                run: at.run as u32,
-            };
-            let binds = [read(strength), read(terms), write(partial)];
-            commands.dispatch(&BACKWARD_W, DType::F32, &[], &params, &binds, work)
-        })
-    }
-
-    fn edge_lag_bar(&self, commands: &mut Commands, coupling: [&Tensor; 2], terms: &Tensor) -> Result<Tensor> {
-        let [weights, strength] = coupling;
-        let Extents { batch, edges, .. } = self.at;
-        let at = split(batch, edges);
-        self.over_samples(commands, at, &self.lag_shape(), |commands, partial, work| {
-            let params = ParamsLag {
-                len: partial.len() as u32,
-                edges: edges as u32,
-                batch: batch as u32,
-                run: at.run as u32,
-                weights_stride: self.weights_stride(),
-            };
-            let binds = [read(weights), read(strength), read(terms), write(partial)];
-            commands.dispatch(&BACKWARD_LAG, DType::F32, &[], &params, &binds, work)
-        })
-    }
-
-    /// The cotangents of the strengths, `[batch]`, and of a lag per sample, `[batch, 1]`.
-    fn sample_bars(&self, commands: &mut Commands, coupling: [&Tensor; 2], terms: &Tensor) -> Result<[Tensor; 2]> {
-        let [weights, strength] = coupling;
-        let Extents { batch, edges, .. } = self.at;
-        let tiles = edges.div_ceil(TILE).max(1);
-        let [of_strength, of_lag] =
-            [commands.empty(&[batch, tiles], DType::F32)?, commands.empty(&[batch, tiles], DType::F32)?];
-        let params = ParamsSamples {
-            rows: (batch * tiles) as u32,
-            tiles: tiles as u32,
-            edges: edges as u32,
-            weights_stride: self.weights_stride(),
-        };
-        let binds = [read(weights), read(strength), read(terms), write(&of_strength), write(&of_lag)];
-        let rounds = TILE / WORKGROUP as usize + 16;
-        let work = Work::workgroups(batch * tiles).rounds(rounds).flops(4 * self.pairs_of_samples());
-        commands.dispatch(&BACKWARD_SAMPLES, DType::F32, &[], &params, &binds, work)?;
-        if tiles == 1 {
-            return Ok([of_strength.reshape(&[batch])?, of_lag]);
-        }
-        Ok([sum_rows(commands, &of_strength, 0, tiles, &[batch])?, sum_rows(commands, &of_lag, 0, tiles, &[batch, 1])?])
-    }
-}
-
 impl Op for CouplePhases {
     fn name(&self) -> &'static str {
         "couple_phases"
@@ -318,10 +193,10 @@ impl Op for CouplePhases {
             all[0] = Some(self.theta_bar(commands, [weights, strength], &terms)?);
         }
         if needs[2] {
-            all[2] = Some(self.weights_bar(commands, strength, &terms)?);
+            all[2] = Some(term_sums::over_samples(commands, strength, &terms, self.at.own_weights)?);
         }
         if needs[3] || (needs[4] && !self.at.edge_lag) {
-            let [strength_bar, lag_bar] = self.sample_bars(commands, [weights, strength], &terms)?;
+            let [strength_bar, lag_bar] = term_sums::over_edges(commands, [weights, strength], &terms)?;
             all[3] = needs[3].then_some(strength_bar);
             all[4] = (needs[4] && !self.at.edge_lag).then_some(lag_bar);
         }
@@ -390,9 +265,9 @@ pub static SPEC: OpSpec = OpSpec {
         &FORWARD,
         &BACKWARD_EDGES,
         &BACKWARD,
-        &BACKWARD_W,
         &BACKWARD_LAG,
-        &BACKWARD_SAMPLES,
+        &super::term_sums::SAMPLES,
+        &super::term_sums::EDGES,
         &super::sum_columns::KERNEL,
         &super::sum_rows::KERNEL,
     ],

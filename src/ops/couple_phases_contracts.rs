@@ -39,32 +39,12 @@ crate::params! {
 }
 
 crate::params! {
-    /// Parameters of the sums over samples for the weights.
-    pub(super) struct ParamsWeights {
-        pub(super) len: u32,
-        pub(super) edges: u32,
-        pub(super) batch: u32,
-        pub(super) run: u32,
-    }
-}
-
-crate::params! {
     /// Parameters of the sums over samples for the lags.
     pub(super) struct ParamsLag {
         pub(super) len: u32,
         pub(super) edges: u32,
         pub(super) batch: u32,
         pub(super) run: u32,
-        pub(super) weights_stride: u32,
-    }
-}
-
-crate::params! {
-    /// Parameters of the sums over edges.
-    pub(super) struct ParamsSamples {
-        pub(super) rows: u32,
-        pub(super) tiles: u32,
-        pub(super) edges: u32,
         pub(super) weights_stride: u32,
     }
 }
@@ -125,19 +105,6 @@ pub static BACKWARD: Kernel = Kernel {
     constants: &[],
 };
 
-/// Partial sums of the cotangent of the weights; `sum_columns` adds them.
-pub static BACKWARD_W: Kernel = Kernel {
-    name: "couple_phases_bwd_w",
-    source: source!("couple_phases_bwd_w", "grid"),
-    params: ParamsWeights::FIELDS,
-    bindings: &[
-        input("strength", Elem::F32, "[batch]"),
-        input("terms", Elem::F32, TERMS),
-        output("partial", Elem::F32, "[tiles, nnz]"),
-    ],
-    constants: &[],
-};
-
 /// Partial sums of the cotangent of a lag per edge; `sum_columns` adds them.
 pub static BACKWARD_LAG: Kernel = Kernel {
     name: "couple_phases_bwd_lag",
@@ -148,21 +115,6 @@ pub static BACKWARD_LAG: Kernel = Kernel {
         input("strength", Elem::F32, "[batch]"),
         input("terms", Elem::F32, TERMS),
         output("partial", Elem::F32, "[tiles, nnz]"),
-    ],
-    constants: &[],
-};
-
-/// Partial sums of the cotangents of the strengths and of a lag per sample; `sum_rows` adds them.
-pub static BACKWARD_SAMPLES: Kernel = Kernel {
-    name: "couple_phases_bwd_samples",
-    source: source!("couple_phases_bwd_samples", "grid", "reduce"),
-    params: ParamsSamples::FIELDS,
-    bindings: &[
-        input("weights", Elem::F32, WEIGHTS),
-        input("strength", Elem::F32, "[batch]"),
-        input("terms", Elem::F32, TERMS),
-        output("partial_strength", Elem::F32, "[batch, tiles]"),
-        output("partial_lag", Elem::F32, "[batch, tiles]"),
     ],
     constants: &[],
 };

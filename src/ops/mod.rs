@@ -20,8 +20,10 @@ pub mod couple_attention;
 pub mod couple_conv2d;
 pub mod couple_delayed;
 pub mod couple_dense;
+pub mod couple_lattice;
 pub mod couple_phases;
 pub mod couple_sparse;
+pub mod couple_triangles;
 pub mod cross_entropy;
 pub mod decay;
 pub mod dot;
@@ -85,7 +87,9 @@ pub mod swing_drift;
 pub mod swing_kick;
 pub mod swing_rate;
 pub mod tanh;
+mod term_sums;
 pub mod time_multiplexed;
+pub mod triangles;
 mod unary;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -106,8 +110,10 @@ pub static ALL: &[&OpSpec] = &[
     &couple_conv2d::SPEC,
     &couple_delayed::SPEC,
     &couple_dense::SPEC,
+    &couple_lattice::SPEC,
     &couple_phases::SPEC,
     &couple_sparse::SPEC,
+    &couple_triangles::SPEC,
     &cross_entropy::SPEC,
     &decay::SPEC,
     &dot::SPEC,

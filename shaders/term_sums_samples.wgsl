@@ -1,5 +1,8 @@
-// partial[t, e] = sum_{b in tile t} strength[b] s[b, e],  s = terms[.., 1] of couple_phases_bwd_edges
+// partial[t, e] = sum_{b in tile t} strength[b] s[b, e],  s = terms[.., 1]
 // sum_columns adds the tiles, of `run` samples each; weights of each sample's own are tiles of one sample.
+//
+// The cotangent of the weights of a coupling of phases: terms are (cos, sin) of each edge's or triangle's difference, times
+// the cotangent of its receiver.
 //
 // One invocation per element of the partial sums.
 

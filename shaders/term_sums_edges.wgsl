@@ -1,8 +1,9 @@
 // partial_strength[b, t] = sum_{e in tile t} w[b, e] s[b, e]
 // partial_lag[b, t]      = -strength[b] sum_{e in tile t} w[b, e] c[b, e]
-// where (c, s) = terms[b, e], of couple_phases_bwd_edges; sum_rows adds the tiles, of TILE edges each.
+// where (c, s) = terms[b, e]; sum_rows adds the tiles, of TILE edges each.
 //
-// One workgroup per sample and tile.
+// The cotangents of the strengths and of a lag per sample of a coupling of phases: terms are (cos, sin) of each edge's or
+// triangle's difference, times the cotangent of its receiver. One workgroup per sample and tile.
 
 const TILE: u32 = 4096u;
 
