@@ -11,7 +11,7 @@ use kuramoto::network::{
     AdaptiveOptions, Coupling, Network, RunOptions, Scheme, State, Stochastic, Term, order_parameter, phases, run,
     run_adaptive,
 };
-use kuramoto::{DType, ErrorKind, Graph, Result, Storage, Stream, Tape, Value};
+use kuramoto::{Boundary, DType, ErrorKind, Graph, Result, Storage, Stream, Tape, Triangles, Value};
 
 fn f32s(tape: &mut Tape, data: &[f64], shape: &[usize]) -> Result<Value> {
     tape.upload(data, shape, DType::F32)
@@ -382,5 +382,67 @@ fn misuse_is_refused_with_its_reason() -> Result<()> {
     empty.terms.clear();
     let error = run(&mut tape, &empty, &at, &plain(Scheme::Euler, 0.1), &[], &mut |_| ()).unwrap_err();
     assert!(error.kind() == ErrorKind::Param && error.to_string().contains("terms"), "{error}");
+    Ok(())
+}
+
+/// A lattice is the graph of its sites, and a triangle's rate is what its formula says.
+#[test]
+fn lattices_and_triangles_are_terms_like_others() -> Result<()> {
+    let mut tape = Tape::new(&device());
+    let (height, width) = (4, 5);
+    let nodes = height * width;
+    let site = |y: usize, x: usize| (y % height) * width + x % width;
+    let edges: Vec<(usize, usize)> = (0..height)
+        .flat_map(|y| (0..width).map(move |x| (y, x)))
+        .flat_map(|(y, x)| {
+            let to = site(y, x);
+            [(to, site(y + 1, x)), (to, site(y + height - 1, x)), (to, site(y, x + 1)), (to, site(y, x + width - 1))]
+        })
+        .collect();
+    let graph = Graph::from_edges(nodes, &edges)?;
+    let one = f32s(&mut tape, &[0.8], &[1])?;
+    let over_graph = Coupling::Edges {
+        weights: f32s(&mut tape, &vec![0.5; graph.edge_count()], &[1, graph.edge_count()])?,
+        lag: f32s(&mut tape, &[0.2], &[1, 1])?,
+        graph,
+        harmonic: 1,
+    };
+    let over_lattice = Coupling::Lattice {
+        extents: [height, width],
+        weights: f32s(&mut tape, &[0.0, 0.5, 0.0, 0.5, 0.0, 0.5, 0.0, 0.5, 0.0], &[3, 3])?,
+        lag: f32s(&mut tape, &[0.2], &[1])?,
+        boundary: Boundary::Periodic,
+    };
+    let frequencies: Vec<f64> = (0..nodes).map(|i| (1.7 * i as f64).sin()).collect();
+    let frequencies = f32s(&mut tape, &frequencies, &[nodes])?;
+    let at = start(&mut tape, 1, nodes)?;
+    let mut ends = Vec::new();
+    for coupling in [over_graph, over_lattice] {
+        let net = Network::first_order(frequencies.clone(), vec![Term { coupling, strength: one.clone() }]);
+        let record = run(&mut tape, &net, &at, &RunOptions::new(Scheme::Rk4, 0.1, 20), &[phases()], &mut |_| ())?;
+        ends.push(record.observables[0].samples[1].clone());
+    }
+    for (a, b) in ends[0].iter().zip(&ends[1]) {
+        assert!(wrapped(a - b).abs() < 1e-5, "{a} against {b}");
+    }
+
+    let list = [(0, 1, 2), (1, 2, 0), (3, 0, 1)];
+    let triangles = Triangles::new(4, &list)?;
+    let weights = [0.7, -0.4, 1.1];
+    let coupling = Coupling::Triangles { weights: f32s(&mut tape, &weights, &[3])?, triangles };
+    let base = f32s(&mut tape, &[0.1, 0.2, 0.3, 0.4], &[4])?;
+    let net = Network::first_order(base, vec![Term { coupling, strength: one }]).constant(&mut tape)?;
+    let theta = [0.3, 1.4, -0.9, 2.0];
+    let value = f32s(&mut tape, &theta, &[1, 4])?;
+    let var = tape.constant(value);
+    let rate = net.rate(&mut tape, var)?;
+    let got = tape.read(rate)?;
+    let mut expected = [0.1, 0.2, 0.3, 0.4];
+    for ((i, j, k), w) in list.into_iter().zip(weights) {
+        expected[i] += 0.8 * w * (theta[j] + theta[k] - 2.0 * theta[i]).sin();
+    }
+    for (got, expected) in got.iter().zip(expected) {
+        assert!((got - expected).abs() < 1e-6, "{got} against {expected}");
+    }
     Ok(())
 }

@@ -2,8 +2,10 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::ops::couple_delayed::{DelayedCoupling, Past};
+use crate::ops::couple_lattice::{Boundary, LatticeCoupling};
 use crate::ops::couple_phases::EdgeCoupling;
 use crate::ops::graph::Graph;
+use crate::ops::triangles::Triangles;
 use crate::tape::{Tape, Value, Var};
 
 /// How oscillators act on each other. `D = harmonic (theta_j - theta_i)`; a row of any matrix or graph is a receiver.
@@ -50,6 +52,25 @@ pub enum Coupling<V = Var> {
         lag: V,
         /// `q`, at least 1.
         harmonic: u32,
+    },
+    /// `sum over offsets o of w_o sin(theta at o from i - theta_i - lag)` on a lattice `[H, W]`; the nodes are its sites, row by
+    /// row.
+    Lattice {
+        /// `[H, W]`.
+        extents: [usize; 2],
+        /// A stencil `[kh, kw]`, both odd, whose middle is the site itself.
+        weights: V,
+        /// In radians, `[B]`.
+        lag: V,
+        /// What lies past the edge.
+        boundary: Boundary,
+    },
+    /// `sum over triangles t at i of w_t sin(theta_j + theta_k - 2 theta_i)`.
+    Triangles {
+        /// Who listens to which pairs.
+        triangles: Triangles,
+        /// `[triangles]`.
+        weights: V,
     },
     /// `Y_s cos(q theta_i + lag) - Y_c sin(q theta_i + lag)`: a given field, `rho (cos phi, sin phi)` for a drive of strength
     /// `rho` towards the phase `phi`.
@@ -122,6 +143,12 @@ impl<V> Network<V> {
                     Coupling::Dense { weights: f(weights)?, lag: f(lag)?, harmonic: *harmonic }
                 }
                 Coupling::MeanField { lag, harmonic } => Coupling::MeanField { lag: f(lag)?, harmonic: *harmonic },
+                Coupling::Lattice { extents, weights, lag, boundary } => {
+                    Coupling::Lattice { extents: *extents, weights: f(weights)?, lag: f(lag)?, boundary: *boundary }
+                }
+                Coupling::Triangles { triangles, weights } => {
+                    Coupling::Triangles { triangles: triangles.clone(), weights: f(weights)? }
+                }
                 Coupling::Field { field, lag, harmonic } => {
                     Coupling::Field { field: f(field)?, lag: f(lag)?, harmonic: *harmonic }
                 }
@@ -218,6 +245,18 @@ impl Network<Var> {
                     let phasors = tape.phasors(theta, *harmonic)?;
                     let field = tape.mean_nodes(phasors)?;
                     tape.phase_rate(theta, rate, field, *strength, *lag, *harmonic)?
+                }
+                Coupling::Lattice { extents: [height, width], weights, lag, boundary } => {
+                    let lattice = LatticeCoupling { weights: *weights, strength: *strength, lag: *lag };
+                    let [flat, base] = [tape.spec(theta)?.shape, tape.spec(rate)?.shape];
+                    let sites = |shape: &[usize]| [&shape[..shape.len() - 1], &[*height, *width]].concat();
+                    let phases = tape.reshape(theta, &sites(&flat))?;
+                    let base = tape.reshape(rate, &sites(&base))?;
+                    let rate = tape.couple_lattice(phases, base, &lattice, *boundary)?;
+                    tape.reshape(rate, &flat)?
+                }
+                Coupling::Triangles { triangles, weights } => {
+                    tape.couple_triangles(theta, rate, *weights, *strength, triangles)?
                 }
                 Coupling::Field { field, lag, harmonic } => {
                     tape.phase_rate(theta, rate, *field, *strength, *lag, *harmonic)?
