@@ -426,7 +426,7 @@ fn lattices_and_triangles_are_terms_like_others() -> Result<()> {
         assert!(wrapped(a - b).abs() < 1e-5, "{a} against {b}");
     }
 
-    let list = [(0, 1, 2), (1, 2, 0), (3, 0, 1)];
+    let list = [[0, 1, 2], [1, 2, 0], [3, 0, 1]];
     let triangles = Triangles::new(4, &list)?;
     let weights = [0.7, -0.4, 1.1];
     let coupling = Coupling::Triangles { weights: f32s(&mut tape, &weights, &[3])?, triangles };
@@ -438,7 +438,7 @@ fn lattices_and_triangles_are_terms_like_others() -> Result<()> {
     let rate = net.rate(&mut tape, var)?;
     let got = tape.read(rate)?;
     let mut expected = [0.1, 0.2, 0.3, 0.4];
-    for ((i, j, k), w) in list.into_iter().zip(weights) {
+    for ([i, j, k], w) in list.into_iter().zip(weights) {
         expected[i] += 0.8 * w * (theta[j] + theta[k] - 2.0 * theta[i]).sin();
     }
     for (got, expected) in got.iter().zip(expected) {
