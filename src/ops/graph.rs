@@ -168,6 +168,20 @@ impl Graph {
         Graph::new(&indptr, &edges.iter().map(|(_, j)| *j).collect::<Vec<_>>())
     }
 
+    /// A graph of `nodes` nodes from (receiver, sender, weight) in any order, and the weights in its own order.
+    ///
+    /// # Errors
+    /// As [`Graph::from_edges`] and [`Graph::check_weights`].
+    pub fn from_weighted_edges(nodes: usize, edges: &[(usize, usize, f32)]) -> Result<(Graph, Vec<f32>)> {
+        let mut sorted = edges.to_vec();
+        sorted.sort_unstable_by_key(|(i, j, _)| (*i, *j));
+        let pairs: Vec<(usize, usize)> = sorted.iter().map(|(i, j, _)| (*i, *j)).collect();
+        let graph = Graph::from_edges(nodes, &pairs)?;
+        let weights: Vec<f32> = sorted.iter().map(|(_, _, weight)| *weight).collect();
+        graph.check_weights(&weights)?;
+        Ok((graph, weights))
+    }
+
     /// Number of nodes.
     pub fn nodes(&self) -> usize {
         self.0.structure.indptr.len() - 1

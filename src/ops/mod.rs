@@ -31,6 +31,8 @@ pub mod fill;
 pub mod gate;
 pub mod gelu;
 pub mod graph;
+#[cfg(any(feature = "petgraph", feature = "sprs"))]
+mod graph_crates;
 pub mod kuramoto_attention;
 pub mod kuramoto_attention_weights;
 pub mod layer_scale;
