@@ -55,6 +55,72 @@ fn every_defect_of_a_graph_is_named() {
     }
 }
 
+/// Weights that name their edge: 10 times the receiver and the sender.
+fn named(graph: &Graph) -> Vec<f32> {
+    graph.edges().map(|(i, j)| (10 * i + j) as f32).collect()
+}
+
+#[test]
+fn weighted_edges_are_sorted_with_their_weights() -> Result<()> {
+    let (graph, weights) =
+        Graph::from_weighted_edges(4, &[(3, 1, 31.0), (0, 2, 2.0), (3, 0, 30.0), (0, 1, 1.0), (1, 0, 10.0)])?;
+    assert_eq!((graph.indptr(), graph.indices()), (&[0, 2, 3, 3, 5][..], &[1, 2, 0, 0, 1][..]));
+    assert_eq!(weights, named(&graph));
+    let why = Graph::from_weighted_edges(4, &[(3, 1, 1.0), (0, 2, f32::NAN)]).unwrap_err().to_string();
+    assert_eq!(why, "Graph: the weight of edge 0 in row 0 is NaN, expected a finite number");
+    let why = Graph::from_weighted_edges(4, &[(3, 1, 1.0), (3, 1, 2.0)]).unwrap_err();
+    assert!(why.to_string().contains("in row 3 is 1 once more"), "{why}");
+    Ok(())
+}
+
+#[cfg(feature = "sprs")]
+#[test]
+fn a_matrix_of_sprs_is_a_coupling() -> Result<()> {
+    use sprs::{CsMat, TriMat};
+    // Row 3 of the matrix is what node 3 listens to, whatever the storage.
+    let mut entries = TriMat::new((4, 4));
+    for (i, j) in [(3, 1), (0, 2), (3, 0), (1, 0)] {
+        entries.add_triplet(i, j, (10 * i + j) as f32);
+    }
+    let (rows, columns): (CsMat<f32>, CsMat<f32>) = (entries.to_csr(), entries.to_csc());
+    for matrix in [&rows, &columns] {
+        let (graph, weights) = Graph::from_sprs(matrix)?;
+        assert_eq!(graph.edges().collect::<Vec<_>>(), [(0, 2), (1, 0), (3, 0), (3, 1)]);
+        assert_eq!(weights, named(&graph));
+    }
+    let wide = CsMat::<f32>::zero((2, 3));
+    let why = error_of(Graph::from_sprs(&wide), "wide");
+    assert_eq!(why.kind(), ErrorKind::Csr);
+    assert_eq!(why.to_string(), "Graph::from_sprs: the matrix is of 2 rows and 3 columns, expected a square one");
+    let broken = rows.map(|w| if *w == 30.0 { f32::INFINITY } else { *w });
+    let why = error_of(Graph::from_sprs(&broken), "a weight").to_string();
+    assert_eq!(why, "Graph: the weight of edge 2 in row 3 is inf, expected a finite number");
+    Ok(())
+}
+
+#[cfg(feature = "petgraph")]
+#[test]
+fn an_edge_of_petgraph_ends_at_the_one_who_listens() -> Result<()> {
+    use petgraph::graph::{DiGraph, UnGraph};
+    let weigh = |w: &f32| *w;
+    let (graph, weights) =
+        Graph::from_petgraph(&DiGraph::<(), f32>::from_edges([(2, 0, 2.0), (0, 3, 30.0), (0, 1, 10.0)]), weigh)?;
+    assert_eq!(graph.edges().collect::<Vec<_>>(), [(0, 2), (1, 0), (3, 0)]);
+    assert_eq!(weights, named(&graph));
+    // Both directions of an undirected edge have its weight; a loop is one edge.
+    let both = UnGraph::<(), f32>::from_edges([(1, 0, 0.5), (1, 1, 2.0)]);
+    let (graph, weights) = Graph::from_petgraph(&both, weigh)?;
+    assert_eq!(graph.edges().zip(weights).collect::<Vec<_>>(), [((0, 1), 0.5), ((1, 0), 0.5), ((1, 1), 2.0)]);
+    let parallel = UnGraph::<(), f32>::from_edges([(1, 0, 0.5), (0, 1, 2.0)]);
+    let why = error_of(Graph::from_petgraph(&parallel, weigh), "parallel");
+    assert_eq!(why.kind(), ErrorKind::Csr);
+    assert!(why.to_string().contains("in row 0 is 1 once more"), "{why}");
+    let nan = DiGraph::<(), f32>::from_edges([(2, 0, f32::NAN)]);
+    let why = error_of(Graph::from_petgraph(&nan, weigh), "a weight").to_string();
+    assert!(why.contains("the weight of edge 0 in row 0 is NaN"), "{why}");
+    Ok(())
+}
+
 #[test]
 fn all_small_structures_are_judged_as_a_slow_reading_says() {
     // Every pair of pointers of up to 3 rows and indices of up to 3 entries, with numbers up to 3.
