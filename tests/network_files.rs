@@ -12,6 +12,8 @@ mod files;
 mod graph;
 #[path = "../examples/network/load.rs"]
 mod load;
+#[path = "../examples/network/machine.rs"]
+mod machine;
 #[path = "../examples/network/make.rs"]
 mod make;
 #[path = "../examples/network/plots.rs"]
