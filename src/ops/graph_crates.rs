@@ -6,9 +6,9 @@ use petgraph::{EdgeType, graph::IndexType, visit::EdgeRef};
 use sprs::{CsMatI, SpIndex};
 
 use super::graph::Graph;
+use crate::error::Result;
 #[cfg(feature = "sprs")]
 use crate::error::{Error, ErrorKind};
-use crate::error::Result;
 
 #[cfg(feature = "sprs")]
 impl Graph {
