@@ -296,8 +296,9 @@ mod tests {
         // The lower nodes are at a quarter turn, the upper ones half a turn behind.
         let (samples, nodes) = (50, 1000);
         let times: Vec<f64> = (0..samples).map(f64::from).collect();
-        let phases: Vec<f32> =
-            (0..samples as usize * nodes).map(|at| if at % nodes < 500 { 1.5708 } else { -1.5708 }).collect();
+        let quarter = std::f32::consts::FRAC_PI_2;
+        let phase = |at: usize| if at % nodes < 500 { quarter } else { -quarter };
+        let phases: Vec<f32> = (0..samples as usize * nodes).map(phase).collect();
         let picture = picture("raster", |path| raster(path, "title", &times, &phases).unwrap());
         let of = |lower: bool, colour: RGBColor| {
             let half = |(x, y, _): &(u32, u32, &Rgb<u8>)| *x < 690 && (*y > 245) == lower;
