@@ -20,6 +20,8 @@ mod make;
 mod plots;
 #[path = "../examples/network/sets.rs"]
 mod sets;
+#[path = "../examples/network/values.rs"]
+mod values;
 
 use std::path::PathBuf;
 

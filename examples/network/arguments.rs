@@ -1,12 +1,12 @@
 //! The program's commands and their flags.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::machine::Machine;
 use super::sets::Set;
+use super::values::{Frequencies, Grid, Trip, finite, not_negative, positive};
 
 /// Networks of coupled phase oscillators
 ///

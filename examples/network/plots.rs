@@ -196,14 +196,22 @@ fn key(
     colour: impl Fn(f64) -> RGBColor,
 ) -> Result<(), Box<dyn Error>> {
     const SHADES: usize = 128;
+    // Clear of the marks.
+    let label = |value: &f64| format!(" {}", label(value));
     let mut chart = ChartBuilder::on(area)
         // As high as the chart beside it, whose caption takes a line.
-        .margin_top(36 * FINE)
+        .margin_top(30 * FINE)
         .margin_bottom(52 * FINE)
         .margin_right(8 * FINE)
         .set_label_area_size(LabelAreaPosition::Right, 60 * FINE)
         .build_cartesian_2d(0.0..1.0, over.clone())?;
-    mesh(&mut chart).disable_x_mesh().disable_x_axis().y_labels(labels).y_label_formatter(label).y_desc(name).draw()?;
+    mesh(&mut chart)
+        .disable_x_mesh()
+        .disable_x_axis()
+        .y_labels(labels)
+        .y_label_formatter(&label)
+        .y_desc(name)
+        .draw()?;
     let high = (over.end - over.start) / SHADES as f64;
     chart.draw_series((0..SHADES).map(|k| {
         let from = over.start + k as f64 * high;
@@ -299,8 +307,9 @@ mod tests {
         // The lower nodes are at a quarter turn, the upper ones half a turn behind.
         let (samples, nodes) = (50, 1000);
         let times: Vec<f64> = (0..samples).map(f64::from).collect();
-        let phases: Vec<f32> =
-            (0..samples as usize * nodes).map(|at| if at % nodes < 500 { 1.5708 } else { -1.5708 }).collect();
+        let quarter = std::f32::consts::FRAC_PI_2;
+        let phase = |at: usize| if at % nodes < 500 { quarter } else { -quarter };
+        let phases: Vec<f32> = (0..samples as usize * nodes).map(phase).collect();
         let picture = picture("raster", |path| raster(path, "title", &times, &phases).unwrap());
         let of = |lower: bool, colour: RGBColor| {
             let half = |(x, y, _): &(u32, u32, &Rgb<u8>)| *x < 690 && (*y > 245) == lower;

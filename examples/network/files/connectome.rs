@@ -48,10 +48,8 @@ type Found = Option<(String, String)>;
 fn connectome(mut find: impl FnMut(&str) -> Result<Found, String>) -> Result<Network, String> {
     let weights = find("weights")?.ok_or("has no weights.txt")?;
     let weights = (weights.0.as_str(), matrix(&weights)?);
-    let (name, lengths) = find("tract_lengths")?
-        .ok_or("has no tract_lengths.txt")
-        .and_then(|found| Ok((found.0.clone(), matrix(&found))))?;
-    let lengths = lengths?;
+    let lengths = find("tract_lengths")?.ok_or("has no tract_lengths.txt")?;
+    let (name, lengths) = (lengths.0.as_str(), matrix(&lengths)?);
     let nodes = weights.1.len();
     if lengths.len() != nodes {
         return Err(format!("{name} has {} rows, expected {nodes} as {}", lengths.len(), weights.0));

@@ -267,7 +267,7 @@ pub fn write_grid(path: &Path, axes: &[(&str, &[f64])], order: &[f64]) -> Result
     let all = all.ok_or_else(|| format!("{} order parameters do not fill axes of {shape:?}", order.len()))?;
     save(path, |npz| {
         for (name, values) in axes {
-            npz.add_array(*name, &ArrayView1::from(*values))?;
+            npz.add_array(name, &ArrayView1::from(*values))?;
         }
         npz.add_array("order_parameter", &all)
     })
