@@ -130,8 +130,15 @@ fn stepping(model: &Model) -> Scheme {
 fn curve(tape: &mut Tape, model: &Model, points: &[Point], args: &Design) -> Result<Vec<f64>, Box<dyn Error>> {
     let every = stride(args);
     let stepping = Stepping::Fixed(stepping(model));
-    let plan =
-        Plan { stepping, step: args.time.step as f32, samples: steps(args) / every, every, done: 0, keep: false };
+    let plan = Plan {
+        stepping,
+        step: args.time.step as f32,
+        samples: steps(args) / every,
+        every,
+        done: 0,
+        keep: false,
+        communities: None,
+    };
     let start = simulate::start(model, points);
     let outcome = simulate(tape, model, points, &start, &plan, &mut |_, _| ())?;
     if let Some(at) = outcome.breakdown {

@@ -28,6 +28,11 @@ pub fn load(source: &Source, seed: u64) -> Result<Loaded, String> {
     Ok(loaded)
 }
 
+/// The community of each node of a generated block model.
+pub fn communities(source: &Source) -> Option<Vec<usize>> {
+    (source.make == Some(Make::Blocks)).then(|| make::communities(source.shape.nodes, source.shape.blocks))
+}
+
 /// Divides each row by the sum of its magnitudes.
 fn normalise(network: &mut Network) {
     for row in network.graph.indptr().windows(2) {

@@ -23,6 +23,7 @@ mod sets;
 mod simulate;
 mod state;
 mod sweep;
+mod values;
 
 use std::error::Error;
 use std::process::ExitCode;

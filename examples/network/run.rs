@@ -2,17 +2,18 @@
 
 use std::error::Error;
 
-use kuramoto::network::{Scheme, StepBound, step_bound};
+use kuramoto::network::{Scheme, StepBound, chimera_index, metastability, step_bound};
 use serde::Serialize;
 
-use super::arguments::{Run, Trip};
+use super::arguments::Run;
 use super::files;
 use super::graph::Network;
-use super::load::{Loaded, load};
+use super::load::{self, Loaded, load};
 use super::plots::{self, Series};
 use super::progress::Progress;
 use super::simulate::{self, Model, Outcome, Plan, Point, Start, Stepping, simulate};
 use super::state::Checkpoint;
+use super::values::Trip;
 
 #[derive(Serialize)]
 struct Summary {
@@ -28,6 +29,9 @@ struct Summary {
     order_end: f64,
     order_mean_of_second_half: f64,
     mean_rate_end: Option<f64>,
+    /// Of the second half, where there are communities.
+    metastability: Option<f64>,
+    chimera_index: Option<f64>,
     broke_down: Option<String>,
 }
 
@@ -77,8 +81,12 @@ pub fn run(args: &Run) -> Result<(), Box<dyn Error>> {
     } else if args.settle > 0.0 {
         start = settle(&mut tape, &model, point, &start, args)?;
     }
+    let labels = match &args.output.communities {
+        Some(path) => Some(labels(path, nodes)?),
+        None => load::communities(&args.source),
+    };
     let keep = nodes * (samples + 1) <= KEPT;
-    let mut plan = Plan { stepping, step, samples, every, done: past.done, keep };
+    let mut plan = Plan { stepping, step, samples, every, done: past.done, keep, communities: labels.as_deref() };
     let clock = std::time::Instant::now();
     let mut bar = Progress::new("steps");
     let mut parts = vec![];
@@ -114,6 +122,8 @@ pub fn run(args: &Run) -> Result<(), Box<dyn Error>> {
     });
     let last = |v: &[f64]| v.last().copied().unwrap_or(f64::NAN);
     let late = &joined.order[joined.order.len() / 2..];
+    let groups = &joined.communities[joined.communities.len() / 2..];
+    let late_groups = (groups.len() > 1).then_some(groups);
     let summary = Summary {
         network: what.clone(),
         nodes,
@@ -127,6 +137,8 @@ pub fn run(args: &Run) -> Result<(), Box<dyn Error>> {
         order_end: last(&joined.order),
         order_mean_of_second_half: late.iter().sum::<f64>() / late.len() as f64,
         mean_rate_end: joined.rate.last().copied(),
+        metastability: late_groups.map(metastability),
+        chimera_index: late_groups.map(chimera_index),
         broke_down: breakdown.clone(),
     };
     write(args, &joined, &what, &start, past, plan.done)?;
@@ -147,6 +159,15 @@ pub fn run(args: &Run) -> Result<(), Box<dyn Error>> {
         None => Ok(()),
         Some(at) => Err(format!("the run went non-finite {at}; what was sampled before is kept").into()),
     }
+}
+
+/// The communities of a file, one whole number per node.
+fn labels(path: &std::path::Path, nodes: usize) -> Result<Vec<usize>, String> {
+    let whole = |v: &f32| {
+        let wanted = || format!("{}: `{v}` is no number of a community, expected 0, 1, 2, ..", path.display());
+        if *v >= 0.0 && v.fract() == 0.0 && *v < nodes as f32 { Ok(*v as usize) } else { Err(wanted()) }
+    };
+    files::values(path, nodes)?.iter().map(whole).collect()
 }
 
 /// The edges between two nodes.
@@ -208,7 +229,15 @@ fn settle(
     }
     let steps = (args.settle / args.time.step).ceil() as usize;
     let stepping = model.stepping(&args.time, 0.0);
-    let plan = Plan { stepping, step: args.time.step as f32, samples: 1, every: steps, done: 0, keep: false };
+    let plan = Plan {
+        stepping,
+        step: args.time.step as f32,
+        samples: 1,
+        every: steps,
+        done: 0,
+        keep: false,
+        communities: None,
+    };
     let quiet = Point { noise: 0.0, ..point };
     let mut bar = Progress::new("steps of settling");
     let outcome = simulate(tape, &calm, &[quiet], start, &plan, &mut |done, of| bar.at(done, of))?;
@@ -225,6 +254,8 @@ struct Joined {
     rate: Vec<f64>,
     phases: Option<Vec<f32>>,
     velocities: Option<Vec<f32>>,
+    /// `[samples][communities]`, of this run.
+    communities: Vec<Vec<f64>>,
     /// Step and node.
     breakdown: Option<(usize, usize)>,
     /// Where the phases of this run begin among the times.
@@ -238,6 +269,7 @@ fn join(past: &Checkpoint, parts: Vec<(Vec<f64>, usize, Outcome)>, nodes: usize)
         rate: past.rate.clone(),
         phases: Some(vec![]),
         velocities: Some(vec![]),
+        communities: vec![],
         breakdown: None,
         from: past.times.len(),
     };
@@ -254,6 +286,7 @@ fn join(past: &Checkpoint, parts: Vec<(Vec<f64>, usize, Outcome)>, nodes: usize)
         };
         append(&mut joined.phases, outcome.phases);
         append(&mut joined.velocities, outcome.velocities);
+        joined.communities.extend(outcome.communities.into_iter().skip(skip));
         joined.breakdown = outcome.breakdown.map(|b| (before + b.step, b.node));
     }
     joined
@@ -278,7 +311,18 @@ fn write(
         columns.push(("mean_rate", &joined.rate));
     }
     files::write_series(&out("run.csv"), &columns)?;
-    plots::order(&out("order.png"), what, &joined.times, &[Series { name: "r", values: &joined.order }])?;
+    // At most five communities have a curve each: more lines are no picture.
+    let count = joined.communities.first().map_or(0, Vec::len).min(5);
+    let curves: Vec<(String, Vec<f64>)> =
+        (0..count).map(|c| (format!("community {c}"), joined.communities.iter().map(|row| row[c]).collect())).collect();
+    match curves.is_empty() || joined.communities.len() != joined.times.len() {
+        true => plots::order(&out("order.png"), what, &joined.times, &[Series { name: "r", values: &joined.order }])?,
+        false => {
+            let mut series = vec![Series { name: "all", values: &joined.order }];
+            series.extend(curves.iter().map(|(name, values)| Series { name, values }));
+            plots::order(&out("order.png"), what, &joined.times, &series)?;
+        }
+    }
     if let Some(phases) = &joined.phases {
         plots::raster(&out("raster.png"), what, &joined.times[from..], phases)?;
     }

@@ -1,8 +1,8 @@
 //! From a network and numbers to a run of the library.
 
 use kuramoto::network::{
-    self, AdaptiveOptions, Breakdown, Coupling, Observable, RunOptions, Scheme, State, Stochastic, Term, mean_rate,
-    order_parameter, phases, run, run_adaptive, velocities,
+    self, AdaptiveOptions, Breakdown, Coupling, Observable, RunOptions, Scheme, State, Stochastic, Term, communities,
+    mean_rate, order_parameter, phases, run, run_adaptive, velocities,
 };
 use kuramoto::{DType, Stream, Tape, Value};
 use rand::rngs::ChaCha8Rng;
@@ -11,6 +11,7 @@ use rand::{RngExt, SeedableRng};
 use super::arguments::{self, Source};
 use super::files;
 use super::graph::Network;
+use super::values;
 
 /// Natural frequencies: drawn about a mean, or given.
 #[derive(Clone, PartialEq, Debug)]
@@ -65,7 +66,7 @@ pub enum Stepping {
 
 /// How long, how finely, and what is kept.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Plan {
+pub struct Plan<'a> {
     pub stepping: Stepping,
     pub step: f32,
     /// Sampled times after the start.
@@ -76,6 +77,8 @@ pub struct Plan {
     pub done: usize,
     /// Whether all phases (and velocities) of all sampled times are kept.
     pub keep: bool,
+    /// `[N]`: the community of each node, where order parameters of communities are wanted.
+    pub communities: Option<&'a [usize]>,
 }
 
 impl Model {
@@ -91,11 +94,11 @@ impl Model {
         };
         let frequencies = match &args.frequencies {
             None if network.power.is_some() => power()?,
-            Some(arguments::Frequencies::Power) => power()?,
-            None | Some(arguments::Frequencies::Lorentz) => Frequencies::Lorentz(width, mean),
-            Some(arguments::Frequencies::Gauss) => Frequencies::Gauss(width, mean),
-            Some(arguments::Frequencies::Uniform) => Frequencies::Uniform(width, mean),
-            Some(arguments::Frequencies::File(path)) => Frequencies::Given(files::values(path, nodes)?),
+            Some(values::Frequencies::Power) => power()?,
+            None | Some(values::Frequencies::Lorentz) => Frequencies::Lorentz(width, mean),
+            Some(values::Frequencies::Gauss) => Frequencies::Gauss(width, mean),
+            Some(values::Frequencies::Uniform) => Frequencies::Uniform(width, mean),
+            Some(values::Frequencies::File(path)) => Frequencies::Given(files::values(path, nodes)?),
         };
         let inertia =
             (args.order == 2).then_some(Inertia { inertia: args.inertia as f32, damping: args.damping as f32 });
@@ -142,7 +145,7 @@ pub fn samples(time: &arguments::Time) -> (usize, usize) {
     (every, steps / every)
 }
 
-impl Plan {
+impl Plan<'_> {
     /// The sampled times.
     pub fn times(&self) -> Vec<f64> {
         (0..=self.samples).map(|k| (self.done + k * self.every) as f64 * f64::from(self.step)).collect()
@@ -163,6 +166,8 @@ pub struct Outcome {
     pub order: Vec<Vec<f64>>,
     /// `[points][samples]`: mean rates of the nodes.
     pub rate: Vec<Vec<f64>>,
+    /// `[samples][communities]` of the first point, if wanted: moduli of their order parameters.
+    pub communities: Vec<Vec<f64>>,
     /// `[samples, N]` of the first point, if kept.
     pub phases: Option<Vec<f32>>,
     /// `[samples, N]` of the first point, if kept and of second order.
@@ -286,6 +291,10 @@ pub fn simulate(
             observed.push(velocities());
         }
     }
+    let count = plan.communities.map_or(0, |labels| labels.iter().max().map_or(0, |last| last + 1));
+    if let Some(labels) = plan.communities {
+        observed.push(communities(labels));
+    }
     let record = match plan.stepping {
         Stepping::Fixed(scheme) => {
             let mut options = RunOptions::new(scheme, plan.step, plan.samples * plan.every).every(plan.every);
@@ -311,6 +320,8 @@ pub fn simulate(
     };
     let phases = next(plan.keep).map(first);
     let velocities = next(plan.keep && model.inertia.is_some()).map(first);
+    let groups = next(plan.communities.is_some()).unwrap_or_default();
+    let modulus = |z: &[f64]| (0..count).map(|c| z[2 * c].hypot(z[2 * c + 1])).collect();
     let narrow = |tape: &mut Tape, value: Option<&Value>| -> kuramoto::Result<Vec<f32>> {
         match value {
             Some(value) => Ok(tape.backend().read(value)?.into_iter().map(|v| v as f32).collect()),
@@ -322,6 +333,7 @@ pub fn simulate(
     Ok(Outcome {
         order: (0..batch).map(|b| complex.iter().map(|z| z[2 * b].hypot(z[2 * b + 1])).collect()).collect(),
         rate: (0..batch).map(|b| means.iter().map(|m| m[b]).collect()).collect(),
+        communities: groups.iter().map(|z| modulus(z)).collect(),
         phases,
         velocities,
         end,

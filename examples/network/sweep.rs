@@ -49,7 +49,7 @@ pub fn run(args: &Sweep) -> Result<(), Box<dyn Error>> {
     }
     let (every, samples) = simulate::samples(&args.time);
     let stepping = model.stepping(&args.time, args.model.noise);
-    let plan = Plan { stepping, step: args.time.step as f32, samples, every, done: 0, keep: false };
+    let plan = Plan { stepping, step: args.time.step as f32, samples, every, done: 0, keep: false, communities: None };
     let (mut tape, adapter) = args.time.machine.tape()?;
     say!("{what}: {nodes} nodes, {edges} edges; {} points on {adapter}", points.len());
     let start = simulate::start(&model, &points);

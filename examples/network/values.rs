@@ -9,6 +9,8 @@ pub enum Frequencies {
     Lorentz,
     Gauss,
     Uniform,
+    /// What each bus of a grid feeds in.
+    Power,
     /// A file with one number per node.
     File(PathBuf),
 }
@@ -21,8 +23,9 @@ impl FromStr for Frequencies {
             "lorentz" => Ok(Frequencies::Lorentz),
             "gauss" => Ok(Frequencies::Gauss),
             "uniform" => Ok(Frequencies::Uniform),
+            "power" => Ok(Frequencies::Power),
             path if path.contains(['.', '/', '\\']) => Ok(Frequencies::File(path.into())),
-            _ => Err("expected lorentz, gauss, uniform or a file".into()),
+            _ => Err("expected lorentz, gauss, uniform, power or a file".into()),
         }
     }
 }

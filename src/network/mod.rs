@@ -47,7 +47,9 @@ mod terms;
 
 pub use adaptive::{AdaptiveOptions, run_adaptive};
 pub use lohe::{Lohe, LoheCoupling, LoheScheme};
-pub use observe::{Observable, mean_rate, order_parameter, phases, velocities};
+pub use observe::{
+    Observable, chimera_index, communities, local_order, mean_rate, metastability, order_parameter, phases, velocities,
+};
 pub use options::{RunOptions, Stochastic};
 pub use preset::decision;
 pub use run::{Breakdown, Observed, Record, RunProgress, run};

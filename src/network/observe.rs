@@ -3,6 +3,8 @@
 use super::state::State;
 use super::terms::Network;
 use crate::error::{Error, ErrorKind, Result};
+use crate::kernel::DType;
+use crate::ops::graph::Graph;
 use crate::tape::{Tape, Var};
 
 /// What an observable computes of a state; it records on the tape it is given.
@@ -61,4 +63,75 @@ pub fn mean_rate() -> Observable {
         let columns = tape.reshape(rate, &[shape.as_slice(), &[1]].concat())?;
         tape.mean_nodes(columns)
     })
+}
+
+/// Order parameters of communities, `[B, communities, 2]`: `labels` `[N]` names the community of each node, from 0.
+pub fn communities(labels: &[usize]) -> Observable {
+    let count = labels.iter().max().map_or(0, |last| last + 1);
+    let mut sizes = vec![0.0f32; count];
+    labels.iter().for_each(|label| sizes[*label] += 1.0);
+    let mut members = vec![0.0f32; count * labels.len()];
+    for (node, label) in labels.iter().enumerate() {
+        members[label * labels.len() + node] = 1.0 / sizes[*label];
+    }
+    let shape = [count, labels.len()];
+    Observable::new("communities", move |tape, _, state| {
+        let phasors = tape.phasors(state.theta, 1)?;
+        let members = tape.upload(&members, &shape, DType::F32)?;
+        let members = tape.constant(members);
+        tape.linear(phasors, members, None, 1)
+    })
+}
+
+/// Local order parameters `1/degree sum over edges into i of exp(i theta_j)`, `[B, N, 2]`; 0 for a node that listens to
+/// nobody.
+pub fn local_order(graph: &Graph) -> Observable {
+    let graph = graph.clone();
+    let degree = |i: usize| graph.indptr()[i + 1] - graph.indptr()[i];
+    let shares: Vec<f32> = graph.edges().map(|(i, _)| 1.0 / degree(i) as f32).collect();
+    Observable::new("local_order", move |tape, _, state| {
+        let phasors = tape.phasors(state.theta, 1)?;
+        let shares = tape.upload(&shares, &[shares.len()], DType::F32)?;
+        let shares = tape.constant(shares);
+        tape.couple_sparse(phasors, shares, &graph)
+    })
+}
+
+/// Metastability: the variance over time of a community's order parameter, mean over communities. `r` is
+/// `[times][communities]`, moduli. Source: Shanahan, Chaos 20 (2010) 013108.
+pub fn metastability(r: &[Vec<f64>]) -> f64 {
+    let count = r.first().map_or(0, Vec::len);
+    mean((0..count).map(|c| variance(r.iter().map(|row| row[c]))))
+}
+
+/// Chimera index: the variance over communities of their order parameters, mean over time; arguments and source as of
+/// [`metastability`].
+pub fn chimera_index(r: &[Vec<f64>]) -> f64 {
+    mean(r.iter().map(|row| variance(row.iter().copied())))
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, count) = values.fold((0.0, 0), |(sum, count), v| (sum + v, count + 1));
+    sum / f64::from(count)
+}
+
+/// Of a sample: with one less than its number below.
+fn variance(values: impl Iterator<Item = f64> + Clone) -> f64 {
+    let middle = mean(values.clone());
+    let (sum, count) = values.fold((0.0, 0), |(sum, count), v| (sum + (v - middle) * (v - middle), count + 1));
+    sum / f64::from(count - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indices_are_variances_over_time_and_over_communities() {
+        // One community steady, one that comes and goes.
+        let r = vec![vec![1.0, 0.0], vec![1.0, 1.0], vec![1.0, 0.0], vec![1.0, 1.0]];
+        assert!((metastability(&r) - 0.5 * (1.0 / 3.0)).abs() < 1e-12);
+        assert!((chimera_index(&r) - 0.5 * 0.5).abs() < 1e-12);
+        assert_eq!(metastability(&[vec![0.5], vec![0.5]]), 0.0);
+    }
 }
