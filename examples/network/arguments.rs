@@ -56,7 +56,7 @@ pub struct Run {
     /// Take the edges between these two nodes out at this time: NODE,NODE,TIME
     #[arg(long, value_name = "A,B,TIME")]
     pub trip: Option<Trip>,
-    /// Time to settle before anything is recorded; of second order with its damping raised to a critical one
+    /// Time to settle, without noise, before anything is recorded
     #[arg(long, default_value_t = 0.0, value_parser = not_negative)]
     pub settle: f64,
     /// Run though the step is provably unstable
@@ -215,6 +215,9 @@ pub struct Model {
     /// Start with all phases at 0, and not at random
     #[arg(long)]
     pub together: bool,
+    /// Start with the phases of a file, one per node in rad
+    #[arg(long, value_name = "FILE", conflicts_with = "together")]
+    pub phases: Option<PathBuf>,
     /// Noise strength D in rad^2 per unit of time: increments have the variance 2 D dt
     #[arg(long, default_value_t = 0.0, value_parser = not_negative)]
     pub noise: f64,

@@ -210,7 +210,7 @@ fn judge(model: &Model, coupling: f64, step: f32, stepping: Stepping, force: boo
     }
 }
 
-/// The state after some time with strong damping, which ends near an equilibrium.
+/// The state after some time without noise.
 fn settle(
     tape: &mut kuramoto::Tape,
     model: &Model,
@@ -218,15 +218,6 @@ fn settle(
     start: &Start,
     args: &Run,
 ) -> Result<Start, Box<dyn Error>> {
-    let mut calm = model.clone();
-    if let Some(inertia) = &mut calm.inertia {
-        let strongest =
-            model.network.graph.indptr().windows(2).map(|row| {
-                model.network.weights[row[0] as usize..row[1] as usize].iter().map(|w| w.abs()).sum::<f32>()
-            });
-        let stiff = strongest.fold(0.0, f32::max) * args.coupling as f32;
-        inertia.damping = inertia.damping.max((2.0 * stiff * inertia.inertia).sqrt());
-    }
     let steps = (args.settle / args.time.step).ceil() as usize;
     let stepping = model.stepping(&args.time, 0.0);
     let plan = Plan {
@@ -240,7 +231,7 @@ fn settle(
     };
     let quiet = Point { noise: 0.0, ..point };
     let mut bar = Progress::new("steps of settling");
-    let outcome = simulate(tape, &calm, &[quiet], start, &plan, &mut |done, of| bar.at(done, of))?;
+    let outcome = simulate(tape, model, &[quiet], start, &plan, &mut |done, of| bar.at(done, of))?;
     match outcome.breakdown {
         None => Ok(outcome.end),
         Some(at) => Err(format!("the network went non-finite while it settled, at step {}", at.step).into()),

@@ -41,8 +41,8 @@ pub struct Model {
     pub inertia: Option<Inertia>,
     /// `[E]`, in the unit of time.
     pub delays: Option<Vec<f32>>,
-    /// Start with all phases at 0, and not at random.
-    pub together: bool,
+    /// `[N]`: the phases that all points start with; at random where there are none.
+    pub phases: Option<Vec<f32>>,
     /// Everybody is coupled to everybody with the same weight: computed from the mean, in time proportional to the nodes.
     pub uniform: bool,
 }
@@ -115,8 +115,12 @@ impl Model {
                 Some(lengths.iter().map(|length| length / speed as f32).collect())
             }
         };
+        let phases = match &args.phases {
+            Some(path) => Some(files::values(path, nodes)?),
+            None => args.together.then(|| vec![0.0; nodes]),
+        };
         let uniform = source.make == Some(arguments::Make::Complete) && source.normalise;
-        Ok(Model { network, frequencies, inertia, delays, together: args.together, uniform })
+        Ok(Model { network, frequencies, inertia, delays, phases, uniform })
     }
 
     /// How time is stepped where the arguments leave it open.
@@ -198,12 +202,13 @@ pub fn frequencies(which: &Frequencies, nodes: usize, seed: u64) -> Vec<f32> {
 pub fn start(model: &Model, points: &[Point]) -> Start {
     let nodes = model.network.graph.nodes();
     let phases = |point: &Point| {
+        if let Some(given) = &model.phases {
+            return given.clone();
+        }
         // Another stream than that of the frequencies.
         let mut random = ChaCha8Rng::seed_from_u64(point.seed);
         random.set_stream(1);
-        (0..nodes)
-            .map(|_| if model.together { 0.0 } else { (random.random::<f32>() - 0.5) * std::f32::consts::TAU })
-            .collect::<Vec<f32>>()
+        (0..nodes).map(|_| (random.random::<f32>() - 0.5) * std::f32::consts::TAU).collect::<Vec<f32>>()
     };
     let theta: Vec<f32> = points.iter().flat_map(phases).collect();
     let velocity = if model.inertia.is_some() { vec![0.0; theta.len()] } else { vec![] };
