@@ -204,3 +204,54 @@ fn all_forms_of_coupling_agree() -> Result<()> {
     assert!(apart(&ends[0], &ends[1]) < 1e-5 && apart(&ends[0], &ends[2]) < 1e-5);
     Ok(())
 }
+
+// Phases and unit vectors are two forms of one model: what each loses to rounding, against its own f64 run.
+#[test]
+fn phases_and_unit_vectors_lose_about_as_much_to_rounding() -> Result<()> {
+    let nodes = 100;
+    let edges: Vec<(usize, usize)> =
+        (0..nodes).flat_map(|i| [1, 2, 97, 98, 99, 31].map(move |d| (i, (i + d) % nodes))).collect();
+    let graph = Graph::from_edges(nodes, &edges)?;
+    let weights = vec![0.2; graph.edge_count()];
+    let omega: Vec<f64> = (0..nodes).map(|i| 0.5 * (1.7 * i as f64).sin()).collect();
+    let theta: Vec<f64> = (0..nodes).map(|i| (2.3 * i as f64).sin() * 3.0).collect();
+    let (h, steps) = (0.02f32, 500);
+    let (mut angles, mut vectors) = (Vec::new(), Vec::new());
+    for mut tape in tapes() {
+        let mut value = |data: &[f64], shape: &[usize]| tape.upload(data, shape, DType::F32);
+        let coupling = Coupling::Edges {
+            graph: graph.clone(),
+            weights: value(&weights, &[1, weights.len()])?,
+            lag: value(&[0.0], &[1, 1])?,
+            harmonic: 1,
+        };
+        let term = Term { coupling, strength: value(&[1.0], &[1])? };
+        let network = Network::first_order(value(&omega, &[nodes])?, vec![term]);
+        let start = State::at(value(&theta, &[1, nodes])?);
+        let record =
+            run(&mut tape, &network, &start, &RunOptions::new(Scheme::Rk4, h, steps), &[phases()], &mut |_| ())?;
+        angles.push(record.observables[0].samples[1].clone());
+
+        let falling: Vec<f64> = omega.iter().map(|w| -w).collect();
+        let frequencies = Some(f32s(&mut tape, &falling, &[nodes, 1])?);
+        let coupling =
+            LoheCoupling::Edges { graph: graph.clone(), weights: f32s(&mut tape, &weights, &[weights.len()])? };
+        let lohe = Lohe { frequencies, coupling, strength: 1.0, field: None };
+        let points: Vec<f64> = theta.iter().flat_map(|t| [t.cos(), t.sin()]).collect();
+        let end = after(&mut tape, &lohe, &points, 2, h, steps, LoheScheme::Rk4)?;
+        vectors.push(end.chunks(2).map(|v| v[1].atan2(v[0])).collect::<Vec<f64>>());
+    }
+    let largest = |a: &[f64], b: &[f64]| {
+        let tau = std::f64::consts::TAU;
+        a.iter().zip(b).map(|(a, b)| (a - b - tau * ((a - b) / tau).round()).abs()).fold(0.0, f64::max)
+    };
+    let [of_angles, of_vectors] = [largest(&angles[0], &angles[1]), largest(&vectors[0], &vectors[1])];
+    let between = largest(&angles[0], &vectors[0]);
+    println!(
+        "phases {of_angles:.2e} rad, unit vectors {of_vectors:.2e} rad; between the forms in f64 {between:.2e} rad"
+    );
+    assert!(of_angles < 2e-5 && of_vectors < 2e-5, "phases {of_angles:.1e}, unit vectors {of_vectors:.1e}");
+    // The schemes differ at their order: one steps along the circle, one through the plane.
+    assert!(between < 1e-4, "the forms are {between:.1e} apart");
+    Ok(())
+}
