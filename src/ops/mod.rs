@@ -20,9 +20,11 @@ pub mod couple_attention;
 pub mod couple_conv2d;
 pub mod couple_delayed;
 pub mod couple_dense;
+pub mod couple_energy;
 pub mod couple_lattice;
 pub mod couple_phases;
 pub mod couple_sparse;
+pub mod couple_tangent;
 pub mod couple_triangles;
 pub mod cross_entropy;
 pub mod decay;
@@ -110,9 +112,11 @@ pub static ALL: &[&OpSpec] = &[
     &couple_conv2d::SPEC,
     &couple_delayed::SPEC,
     &couple_dense::SPEC,
+    &couple_energy::SPEC,
     &couple_lattice::SPEC,
     &couple_phases::SPEC,
     &couple_sparse::SPEC,
+    &couple_tangent::SPEC,
     &couple_triangles::SPEC,
     &cross_entropy::SPEC,
     &decay::SPEC,
