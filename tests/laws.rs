@@ -688,10 +688,12 @@ const OVER_THE_BATCH: &[(&str, &str)] = &[
     ("fill", "no samples"),
     ("noise", "a law of its own"),
     ("norm_batch", "statistics of the batch"),
+    ("phase_histogram", "a workgroup sees its own sample alone; without a gradient it is in no vjp"),
     ("solve_judge", "whole solves are compared in tests/solve.rs"),
     ("solve_mix", "whole solves are compared in tests/solve.rs"),
     ("solve_residual", "whole solves are compared in tests/solve.rs"),
     ("step_control", "an invocation sees its own sample alone; without a gradient it is in no vjp"),
+    ("winding", "an invocation sees its own sample alone; without a gradient it is in no vjp"),
 ];
 
 /// Outputs and gradients of the per-sample arguments, for samples with these seeds.

@@ -52,6 +52,7 @@ pub mod norm_heads;
 pub mod norm_layer;
 pub mod norm_rms;
 pub mod phase_features;
+pub mod phase_histogram;
 pub mod phase_rate;
 pub mod phase_step;
 pub mod phase_wrap;
@@ -84,6 +85,7 @@ pub mod swing_kick;
 pub mod swing_rate;
 pub mod tanh;
 pub mod time_multiplexed;
+pub mod winding;
 
 pub use layout::{Channels, Oscillators, Window};
 pub use real::{Bound, Dual, Real, Tier};

@@ -44,6 +44,7 @@ mod layout;
 pub mod linear;
 pub mod linear_u1;
 pub mod lohe_rate;
+pub mod loops;
 pub mod matmul;
 pub mod mean_nodes;
 mod nodes;
@@ -55,6 +56,7 @@ pub mod norm_heads;
 pub mod norm_layer;
 pub mod norm_rms;
 pub mod phase_features;
+pub mod phase_histogram;
 pub mod phase_rate;
 pub mod phase_step;
 pub mod phase_wrap;
@@ -93,6 +95,7 @@ mod term_sums;
 pub mod time_multiplexed;
 pub mod triangles;
 mod unary;
+pub mod winding;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::Kernel;
@@ -144,6 +147,7 @@ pub static ALL: &[&OpSpec] = &[
     &norm_layer::SPEC,
     &norm_rms::SPEC,
     &phase_features::SPEC,
+    &phase_histogram::SPEC,
     &phase_rate::SPEC,
     &phase_step::SPEC,
     &phase_wrap::SPEC,
@@ -174,6 +178,7 @@ pub static ALL: &[&OpSpec] = &[
     &swing_rate::SPEC,
     &tanh::SPEC,
     &time_multiplexed::SPEC,
+    &winding::SPEC,
 ];
 
 /// Every kernel of the library, once each, in the order of [`ALL`].

@@ -1167,6 +1167,13 @@ const ENTRIES: &[Entry] = &[
         groups: 1,
     },
     Entry {
+        kernel: "phase_histogram",
+        constants: &[],
+        params: &[("rows", U(4)), ("tiles", U(2)), ("nodes", U(1030)), ("bins", U(5)), ("scale", F(0.795_774_7))],
+        lengths: &[("theta", 2060), ("partial", 20)],
+        groups: 4,
+    },
+    Entry {
         kernel: "phase_rate",
         constants: &[],
         params: &[("len", U(140)), ("nodes", U(70)), ("m", F(2.0)), ("per_node", U(1)), ("per_sample", U(0))],
@@ -1947,6 +1954,13 @@ const ENTRIES: &[Entry] = &[
         constants: &[],
         params: RESIZE,
         lengths: &[("dst_bar", 60), ("x_bar", 48)],
+        groups: 1,
+    },
+    Entry {
+        kernel: "winding",
+        constants: &[],
+        params: &[("len", U(6)), ("loops", U(3)), ("nodes", U(5))],
+        lengths: &[("theta", 10), ("indptr", 4), ("indices", 9), ("dst", 6)],
         groups: 1,
     },
 ];
