@@ -33,6 +33,7 @@ pub use ops::ema::{WarmUp, warmup_decay};
 pub use ops::equilibrate::Equilibrated;
 pub use ops::graph::Graph;
 pub use ops::kuramoto_attention::PhaseCoupling;
+pub use ops::loops::Loops;
 pub use ops::matmul::MatmulOptions;
 pub use ops::readout_anchors::AnchorReadout;
 pub use ops::sphere_step::{Rotation, StepOptions};

@@ -628,6 +628,22 @@ const BATCHED: &[Batched] = &[
         },
     },
     Batched {
+        name: "couple_energy",
+        samples: 1,
+        n: 2,
+        shared: &[(&[1, 2860], DType::F32), (&[1, 2860], DType::F32)],
+        run: |t, x, s| {
+            let samples = t.spec(x[0])?.shape[0];
+            let theta = t.cast(x[0], DType::F32)?;
+            let theta = t.reshape(theta, &[samples, 1430])?;
+            let strength = t.fill(0.75, &[samples], DType::F32)?;
+            let coupling = EdgeCoupling { weights: s[0], strength, lag: s[1] };
+            let edges: Vec<(usize, usize)> =
+                (0..1430).flat_map(|i| [(i, (i + 1) % 1430), (i, (i + 7) % 1430)]).collect();
+            Ok(vec![t.couple_energy(theta, &coupling, &Graph::from_edges(1430, &edges)?, 2)?])
+        },
+    },
+    Batched {
         name: "couple_triangles",
         samples: 1,
         n: 2,
@@ -663,6 +679,7 @@ const BATCHED: &[Batched] = &[
 /// Ops that sum over the batch, or know none, and why.
 const OVER_THE_BATCH: &[(&str, &str)] = &[
     ("adam", "parameters are no samples"),
+    ("couple_tangent", "an invocation sees its own sample alone; without a gradient it is in no vjp"),
     ("cross_entropy", "a mean over the batch"),
     ("decay", "parameters are no samples"),
     ("dot", "a sum over everything"),
@@ -671,10 +688,12 @@ const OVER_THE_BATCH: &[(&str, &str)] = &[
     ("fill", "no samples"),
     ("noise", "a law of its own"),
     ("norm_batch", "statistics of the batch"),
+    ("phase_histogram", "a workgroup sees its own sample alone; without a gradient it is in no vjp"),
     ("solve_judge", "whole solves are compared in tests/solve.rs"),
     ("solve_mix", "whole solves are compared in tests/solve.rs"),
     ("solve_residual", "whole solves are compared in tests/solve.rs"),
     ("step_control", "an invocation sees its own sample alone; without a gradient it is in no vjp"),
+    ("winding", "an invocation sees its own sample alone; without a gradient it is in no vjp"),
 ];
 
 /// Outputs and gradients of the per-sample arguments, for samples with these seeds.

@@ -540,6 +540,9 @@ impl Real for Noisy {
     fn wrap(self) -> Noisy {
         Noisy::off(Real::wrap(self.0), 3.0)
     }
+    fn heaviside(self) -> Noisy {
+        Noisy(self.0.heaviside())
+    }
     fn erfc(self) -> Noisy {
         Noisy::off(Real::erfc(self.0), 17.0 + 3.0 * self.0 * self.0)
     }

@@ -40,11 +40,11 @@ impl Extents {
         if self.own_base { b * self.nodes + i } else { i }
     }
 
-    fn weight(&self, b: usize, e: usize) -> usize {
+    pub(super) fn weight(&self, b: usize, e: usize) -> usize {
         if self.own_weights { b * self.edges + e } else { e }
     }
 
-    fn lag(&self, b: usize, e: usize) -> usize {
+    pub(super) fn lag(&self, b: usize, e: usize) -> usize {
         if self.edge_lag { e } else { b }
     }
 }
@@ -65,7 +65,7 @@ pub struct Operands<'a, R> {
 }
 
 /// Calls `f(b, e, receiver, sender, (sin D, cos D))` for every sample and every pair (receiver, sender).
-fn for_each<R: Real>(
+pub(super) fn for_each<R: Real>(
     x: &Operands<R>,
     edges: &[(usize, usize)],
     at: &Extents,
@@ -80,7 +80,7 @@ fn for_each<R: Real>(
     }
 }
 
-fn sums<R: Real>(terms: Vec<Vec<R>>) -> Vec<R> {
+pub(super) fn sums<R: Real>(terms: Vec<Vec<R>>) -> Vec<R> {
     terms.into_iter().map(R::sum).collect()
 }
 

@@ -41,6 +41,8 @@ pub trait Real:
     fn sin_cos(self) -> (Self, Self);
     /// The angle less the nearest multiple of `2π`, also of `shaders/lib/sincos.wgsl`. Its slope is 1.
     fn wrap(self) -> Self;
+    /// 1 from 0 on, 0 below: Heaviside's step. Its slope is 0.
+    fn heaviside(self) -> Self;
     /// Complementary error function `2/√π ∫ exp(-t²) dt` from `self` to infinity, relatively accurate in the tail.
     fn erfc(self) -> Self;
     /// The sum of all terms, in no particular order.
@@ -94,6 +96,9 @@ impl Real for f64 {
     }
     fn wrap(self) -> f64 {
         phase::wrap(self)
+    }
+    fn heaviside(self) -> f64 {
+        if self >= 0.0 { 1.0 } else { 0.0 }
     }
     fn erfc(self) -> f64 {
         erfc::erfc(self)
@@ -184,6 +189,9 @@ impl Real for Dual {
     }
     fn wrap(self) -> Dual {
         Dual { value: phase::wrap(self.value), ..self }
+    }
+    fn heaviside(self) -> Dual {
+        Dual::exact(self.value.heaviside())
     }
     fn erfc(self) -> Dual {
         let slope = -std::f64::consts::FRAC_2_SQRT_PI * (-self.value * self.value).exp();
@@ -343,6 +351,11 @@ impl Real for Bound {
     }
     fn wrap(self) -> Bound {
         phase::wrap_bound(self)
+    }
+    // Where the operand may be on either side, so may the result.
+    fn heaviside(self) -> Bound {
+        let apart = |t: usize| self.value >= self.error[t] || self.value < -self.error[t];
+        Bound::build(self.value.heaviside(), |_, t| if apart(t) { 0.0 } else { 1.0 })
     }
     fn erfc(self) -> Bound {
         erfc::bound(self)

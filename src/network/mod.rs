@@ -34,9 +34,11 @@
 
 mod adaptive;
 mod lohe;
+mod lyapunov;
 mod memory;
 mod observe;
 mod options;
+mod patterns;
 mod preset;
 mod run;
 mod scheme;
@@ -47,10 +49,12 @@ mod terms;
 
 pub use adaptive::{AdaptiveOptions, run_adaptive};
 pub use lohe::{Lohe, LoheCoupling, LoheScheme};
+pub use lyapunov::{LyapunovOptions, lyapunov};
 pub use observe::{
     Observable, chimera_index, communities, local_order, mean_rate, metastability, order_parameter, phases, velocities,
 };
 pub use options::{RunOptions, Stochastic};
+pub use patterns::{coupling_energy, edge_coherence, histogram, winding};
 pub use preset::decision;
 pub use run::{Breakdown, Observed, Record, RunProgress, run};
 pub use scheme::Scheme;

@@ -21,14 +21,14 @@ pub enum Scheme {
 }
 
 /// An explicit Runge-Kutta scheme: stage `s` starts from the state plus `h` times the earlier rates, weighted.
-struct Tableau {
-    stages: &'static [&'static [f32]],
-    weights: &'static [f32],
+pub(super) struct Tableau {
+    pub(super) stages: &'static [&'static [f32]],
+    pub(super) weights: &'static [f32],
 }
 
 const EULER: Tableau = Tableau { stages: &[&[]], weights: &[1.0] };
 const HEUN: Tableau = Tableau { stages: &[&[], &[1.0]], weights: &[0.5, 0.5] };
-const RK4: Tableau = Tableau {
+pub(super) const RK4: Tableau = Tableau {
     stages: &[&[], &[0.5], &[0.0, 0.5], &[0.0, 0.0, 1.0]],
     weights: &[1.0 / 6.0, 1.0 / 3.0, 1.0 / 3.0, 1.0 / 6.0],
 };

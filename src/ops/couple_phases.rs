@@ -44,8 +44,8 @@ pub struct EdgeCoupling<T> {
 /// A coupling over a fixed graph with fixed extents.
 #[derive(Clone, Debug)]
 pub struct CouplePhases {
-    graph: Graph,
-    at: Extents,
+    pub(super) graph: Graph,
+    pub(super) at: Extents,
 }
 
 impl CouplePhases {
@@ -62,8 +62,20 @@ impl CouplePhases {
         graph: &Graph,
         harmonic: u32,
     ) -> Result<CouplePhases> {
+        CouplePhases::of("couple_phases", theta, base, coupling, graph, harmonic)
+    }
+
+    /// As [`CouplePhases::new`] for an `op` whose operands are those of a coupling.
+    pub(super) fn of(
+        op: &str,
+        theta: &[usize],
+        base: &[usize],
+        coupling: &EdgeCoupling<&[usize]>,
+        graph: &Graph,
+        harmonic: u32,
+    ) -> Result<CouplePhases> {
         let refuse = |argument: &str, got: &[usize], wanted: String| {
-            Err(Error::argument(ErrorKind::Shape, "couple_phases", argument, format!("{got:?}"), wanted))
+            Err(Error::argument(ErrorKind::Shape, op, argument, format!("{got:?}"), wanted))
         };
         let (nodes, edges) = (graph.nodes(), graph.edge_count());
         let &[batch, theta_nodes] = theta else { return refuse("theta", theta, format!("[B, {nodes}]")) };
@@ -90,15 +102,15 @@ impl CouplePhases {
         };
         if harmonic == 0 || harmonic > HARMONICS {
             let wanted = format!("1 to {HARMONICS}");
-            return Err(Error::argument(ErrorKind::Param, "couple_phases", "harmonic", harmonic, wanted));
+            return Err(Error::argument(ErrorKind::Param, op, "harmonic", harmonic, wanted));
         }
-        indexable("couple_phases", theta)?;
-        indexable("couple_phases: the weights", coupling.weights)?;
+        indexable(op, theta)?;
+        indexable(&format!("{op}: the weights"), coupling.weights)?;
         let at = Extents { batch, nodes, edges, harmonic, own_base, own_weights, edge_lag };
         Ok(CouplePhases { graph: graph.clone(), at })
     }
 
-    fn theta_shape(&self) -> [usize; 2] {
+    pub(super) fn theta_shape(&self) -> [usize; 2] {
         [self.at.batch, self.at.nodes]
     }
 
@@ -106,15 +118,15 @@ impl CouplePhases {
         if self.at.own_base { self.theta_shape().to_vec() } else { vec![self.at.nodes] }
     }
 
-    fn weights_shape(&self) -> [usize; 2] {
+    pub(super) fn weights_shape(&self) -> [usize; 2] {
         [if self.at.own_weights { self.at.batch } else { 1 }, self.at.edges]
     }
 
-    fn lag_shape(&self) -> [usize; 2] {
+    pub(super) fn lag_shape(&self) -> [usize; 2] {
         if self.at.edge_lag { [1, self.at.edges] } else { [self.at.batch, 1] }
     }
 
-    fn pairs(&self) -> Vec<(usize, usize)> {
+    pub(super) fn pairs(&self) -> Vec<(usize, usize)> {
         self.graph.edges().collect()
     }
 }

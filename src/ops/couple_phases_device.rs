@@ -10,11 +10,11 @@ use crate::ops::layout::indexable;
 use crate::ops::sum_columns::{split, sum_columns};
 
 impl CouplePhases {
-    pub(super) fn weights_stride(&self) -> u32 {
+    pub(in crate::ops) fn weights_stride(&self) -> u32 {
         if self.at.own_weights { self.at.edges as u32 } else { 0 }
     }
 
-    pub(super) fn pairs_of_samples(&self) -> usize {
+    pub(in crate::ops) fn pairs_of_samples(&self) -> usize {
         self.at.batch * self.at.edges
     }
 
@@ -38,7 +38,12 @@ impl CouplePhases {
         Ok(terms)
     }
 
-    pub(super) fn theta_bar(&self, commands: &mut Commands, coupling: [&Tensor; 2], terms: &Tensor) -> Result<Tensor> {
+    pub(in crate::ops) fn theta_bar(
+        &self,
+        commands: &mut Commands,
+        coupling: [&Tensor; 2],
+        terms: &Tensor,
+    ) -> Result<Tensor> {
         let [weights, strength] = coupling;
         let graph = self.graph.on(commands.context())?;
         let theta_bar = commands.empty(&self.theta_shape(), DType::F32)?;
@@ -59,7 +64,7 @@ impl CouplePhases {
     }
 
     /// The cotangent of a lag per edge, `[1, edges]`.
-    pub(super) fn edge_lag_bar(
+    pub(in crate::ops) fn edge_lag_bar(
         &self,
         commands: &mut Commands,
         coupling: [&Tensor; 2],

@@ -20,9 +20,11 @@ pub mod couple_attention;
 pub mod couple_conv2d;
 pub mod couple_delayed;
 pub mod couple_dense;
+pub mod couple_energy;
 pub mod couple_lattice;
 pub mod couple_phases;
 pub mod couple_sparse;
+pub mod couple_tangent;
 pub mod couple_triangles;
 pub mod cross_entropy;
 pub mod decay;
@@ -44,6 +46,7 @@ mod layout;
 pub mod linear;
 pub mod linear_u1;
 pub mod lohe_rate;
+pub mod loops;
 pub mod matmul;
 pub mod mean_nodes;
 mod nodes;
@@ -55,6 +58,7 @@ pub mod norm_heads;
 pub mod norm_layer;
 pub mod norm_rms;
 pub mod phase_features;
+pub mod phase_histogram;
 pub mod phase_rate;
 pub mod phase_step;
 pub mod phase_wrap;
@@ -93,6 +97,7 @@ mod term_sums;
 pub mod time_multiplexed;
 pub mod triangles;
 mod unary;
+pub mod winding;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::Kernel;
@@ -112,9 +117,11 @@ pub static ALL: &[&OpSpec] = &[
     &couple_conv2d::SPEC,
     &couple_delayed::SPEC,
     &couple_dense::SPEC,
+    &couple_energy::SPEC,
     &couple_lattice::SPEC,
     &couple_phases::SPEC,
     &couple_sparse::SPEC,
+    &couple_tangent::SPEC,
     &couple_triangles::SPEC,
     &cross_entropy::SPEC,
     &decay::SPEC,
@@ -142,6 +149,7 @@ pub static ALL: &[&OpSpec] = &[
     &norm_layer::SPEC,
     &norm_rms::SPEC,
     &phase_features::SPEC,
+    &phase_histogram::SPEC,
     &phase_rate::SPEC,
     &phase_step::SPEC,
     &phase_wrap::SPEC,
@@ -172,6 +180,7 @@ pub static ALL: &[&OpSpec] = &[
     &swing_rate::SPEC,
     &tanh::SPEC,
     &time_multiplexed::SPEC,
+    &winding::SPEC,
 ];
 
 /// Every kernel of the library, once each, in the order of [`ALL`].

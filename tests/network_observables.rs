@@ -1,0 +1,259 @@
+//! What is observed of networks: coherence, energy, histograms, windings, Lyapunov exponents.
+
+#![cfg(feature = "gpu")]
+
+mod common;
+
+use std::f64::consts::{PI, TAU};
+
+use common::{device, numbers, refused};
+use kuramoto::network::{
+    Coupling, LyapunovOptions, Network, Observable, RunOptions, Scheme, State, Term, coupling_energy, edge_coherence,
+    histogram, lyapunov, run, winding,
+};
+use kuramoto::{Boundary, DType, ErrorKind, Graph, Loops, Result, Tape, Value};
+
+fn f32s(tape: &mut Tape, data: &[f64], shape: &[usize]) -> Result<Value> {
+    tape.upload(data, shape, DType::F32)
+}
+
+/// A network without lag over the edges of `graph`.
+fn over_edges(
+    tape: &mut Tape,
+    graph: &Graph,
+    frequencies: &[f64],
+    weights: &[f64],
+    strengths: &[f64],
+) -> Result<Network<Value>> {
+    let batch = strengths.len();
+    let coupling = Coupling::Edges {
+        graph: graph.clone(),
+        weights: f32s(tape, weights, &[1, weights.len()])?,
+        lag: f32s(tape, &vec![0.0; batch], &[batch, 1])?,
+        harmonic: 1,
+    };
+    let term = Term { coupling, strength: f32s(tape, strengths, &[batch])? };
+    Ok(Network::first_order(f32s(tape, frequencies, &[frequencies.len()])?, vec![term]))
+}
+
+/// What `observable` is of `theta` `[B, N]`.
+fn observed(
+    tape: &mut Tape,
+    network: &Network<Value>,
+    theta: &[f64],
+    at: [usize; 2],
+    o: Observable,
+) -> Result<Vec<f64>> {
+    let start = State::at(f32s(tape, theta, &at)?);
+    let record = run(tape, network, &start, &RunOptions::new(Scheme::Euler, 0.1, 0), &[o], &mut |_| ())?;
+    Ok(record.observables[0].samples[0].clone())
+}
+
+/// Everybody listens to both neighbours on a ring.
+fn ring(nodes: usize) -> Graph {
+    let edges: Vec<_> = (0..nodes).flat_map(|i| [(i, (i + 1) % nodes), (i, (i + nodes - 1) % nodes)]).collect();
+    Graph::from_edges(nodes, &edges).unwrap()
+}
+
+#[test]
+fn coherence_and_energy_of_twisted_states_are_cosines_of_the_twist() -> Result<()> {
+    let mut tape = Tape::new(&device());
+    let (nodes, strengths) = (24, [0.5, 2.0]);
+    let graph = ring(nodes);
+    let network = over_edges(&mut tape, &graph, &vec![0.0; nodes], &vec![1.0; 2 * nodes], &strengths)?;
+    let twist = |turns: f64| (0..nodes).map(move |i| TAU * turns * i as f64 / nodes as f64);
+    let theta: Vec<f64> = twist(0.0).chain(twist(3.0)).collect();
+    let coherence = observed(&mut tape, &network, &theta, [2, nodes], edge_coherence(&graph))?;
+    let energy = observed(&mut tape, &network, &theta, [2, nodes], coupling_energy())?;
+    for (b, (turns, strength)) in [0.0, 3.0].iter().zip(strengths).enumerate() {
+        let cosine = (TAU * turns / nodes as f64).cos();
+        assert!((coherence[b] - cosine).abs() < 1e-6, "{} against {cosine}", coherence[b]);
+        let wanted = -0.5 * strength * 48.0 * cosine;
+        assert!((energy[b] - wanted).abs() < 1e-5 * wanted.abs(), "{} against {wanted}", energy[b]);
+    }
+    let empty = Graph::from_edges(nodes, &[])?;
+    let message = "edge_coherence: graph is no edges, expected at least one";
+    refused(observed(&mut tape, &network, &theta, [2, nodes], edge_coherence(&empty)), ErrorKind::Param, message);
+    Ok(())
+}
+
+#[test]
+fn the_negative_gradient_of_the_energy_is_the_coupling() -> Result<()> {
+    let mut tape = Tape::new(&device());
+    let graph = ring(40);
+    // The same weight both ways.
+    let weights: Vec<f64> = graph.edges().map(|(i, j)| 0.5 + 0.01 * (i * j % 37) as f64).collect();
+    let network = over_edges(&mut tape, &graph, &[0.0; 40], &weights, &[0.75, 1.5])?.constant(&mut tape)?;
+    let theta: Vec<f64> = numbers(5, 80).iter().map(|v| 3.0 * f64::from(*v)).collect();
+    let theta = f32s(&mut tape, &theta, &[2, 40])?;
+    let theta = tape.leaf(theta);
+    let Coupling::Edges { weights, lag, harmonic, .. } = &network.terms[0].coupling else { panic!("edges") };
+    let coupling = kuramoto::EdgeCoupling { weights: *weights, strength: network.terms[0].strength, lag: *lag };
+    let energy = tape.couple_energy(theta, &coupling, &graph, *harmonic)?;
+    let ones = f32s(&mut tape, &[1.0; 2], &[2])?;
+    let gradient = tape.vjp(&[(energy, ones)])?.read(&mut tape, theta)?;
+    let rate = network.rate(&mut tape, theta)?;
+    let rate = tape.read(rate)?;
+    let worst = gradient.iter().zip(&rate).map(|(g, r)| (g + r).abs()).fold(0.0, f64::max);
+    assert!(worst < 2e-6 && rate.iter().any(|r| r.abs() > 0.5), "{worst:.1e}");
+    Ok(())
+}
+
+#[test]
+fn histograms_count_each_phase_once_in_the_bin_that_it_is_in() -> Result<()> {
+    let mut tape = Tape::new(&device());
+    let (nodes, bins) = (3000, 10);
+    let network = over_edges(&mut tape, &ring(nodes), &vec![0.0; nodes], &vec![1.0; 2 * nodes], &[1.0])?;
+    // Node i is in the middle of bin i^2 mod 10, some whole turns away.
+    let bin = |i: usize| i * i % bins;
+    let middle = |k: usize| -PI + TAU * (k as f64 + 0.5) / bins as f64;
+    let theta: Vec<f64> = (0..nodes).map(|i| middle(bin(i)) + TAU * (i % 7) as f64).collect();
+    let counts = observed(&mut tape, &network, &theta, [1, nodes], histogram(bins))?;
+    let mut wanted = vec![0.0; bins];
+    (0..nodes).for_each(|i| wanted[bin(i)] += 1.0);
+    assert_eq!(counts, wanted);
+    let message = "phase_histogram: bins is 0, expected from 1 to 2048";
+    refused(observed(&mut tape, &network, &theta, [1, nodes], histogram(0)), ErrorKind::Param, message);
+    Ok(())
+}
+
+#[test]
+fn windings_count_twists_and_vortices() -> Result<()> {
+    let mut tape = Tape::new(&device());
+    let network = over_edges(&mut tape, &ring(60), &[0.0; 60], &[1.0; 120], &[1.0; 3])?;
+    let twists = [-4.0, 0.0, 7.0];
+    let theta: Vec<f64> = twists.iter().flat_map(|q| (0..60).map(move |i| 0.3 + TAU * q * i as f64 / 60.0)).collect();
+    let around = observed(&mut tape, &network, &theta, [3, 60], winding(&Loops::ring(60)?))?;
+    assert_eq!(around, twists);
+
+    // The angle around a point between the nodes of a lattice is a vortex there and nowhere else.
+    let (height, width, row, column) = (6, 10, 2, 6);
+    let angle =
+        |i: usize| (((i / width) as f64) - (row as f64 + 0.5)).atan2((i % width) as f64 - (column as f64 + 0.5));
+    let theta: Vec<f64> = (0..60).map(angle).chain((0..60).map(|i| -angle(i))).chain([0.5; 60]).collect();
+    let squares = Loops::plaquettes(height, width, Boundary::Open)?;
+    assert_eq!(squares.count(), 45);
+    let charges = observed(&mut tape, &network, &theta, [3, 60], winding(&squares))?;
+    let at = row * (width - 1) + column;
+    for (b, charge) in [1.0, -1.0, 0.0].into_iter().enumerate() {
+        let wanted: Vec<f64> = (0..45).map(|l| if l == at { charge } else { 0.0 }).collect();
+        assert_eq!(charges[45 * b..45 * (b + 1)], wanted, "sample {b}");
+    }
+    // On a torus the charges of any state add up to nothing.
+    let squares = Loops::plaquettes(height, width, Boundary::Periodic)?;
+    let theta: Vec<f64> = numbers(8, 180).iter().map(|v| PI * f64::from(*v)).collect();
+    let charges = observed(&mut tape, &network, &theta, [3, 60], winding(&squares))?;
+    assert!(charges.chunks(60).all(|sample| sample.iter().sum::<f64>() == 0.0));
+    assert!(charges.iter().any(|charge| *charge != 0.0));
+    Ok(())
+}
+
+#[test]
+fn loops_that_are_none_are_refused() {
+    let csr = ErrorKind::Csr;
+    refused(Loops::ring(2), csr, "Loops::new: loop 0 is 2 nodes, expected at least three");
+    let message = "Loops::new: loop 1 is through node 5, expected nodes below 5";
+    refused(Loops::new(5, &[vec![0, 1, 2], vec![3, 5, 4]]), csr, message);
+    refused(Loops::new(5, &[vec![0, 1, 2, 1]]), csr, "Loops::new: loop 0 is node 1 once more, expected each node once");
+    let message = "Loops::new: a lattice is 2 x 5, expected extents of at least 3 where it is periodic";
+    refused(Loops::plaquettes(2, 5, Boundary::Periodic), csr, message);
+}
+
+#[test]
+fn a_synchronised_network_has_the_exponents_of_its_laplacian() -> Result<()> {
+    let mut tape = Tape::new(&device());
+    let nodes = 8;
+    let network = over_edges(&mut tape, &ring(nodes), &vec![0.3; nodes], &vec![1.0; 2 * nodes], &[0.5, 1.0])?;
+    let start = State::at(f32s(&mut tape, &vec![0.25; 2 * nodes], &[2, nodes])?);
+    // The shift neither grows nor decays; of the rest the slowest mode is K (2 - 2 cos(2 pi / N)).
+    let options = LyapunovOptions::new(0.1, 300).transient(700);
+    let all = lyapunov(&mut tape, &network, &start, &options)?;
+    let slowest = lyapunov(&mut tape, &network, &start, &options.transversal())?;
+    for (b, strength) in [0.5, 1.0].into_iter().enumerate() {
+        let decay = -strength * (2.0 - 2.0 * (TAU / nodes as f64).cos());
+        assert!(all[b].abs() < 1e-4, "{all:?}");
+        assert!((slowest[b] - decay).abs() < 1e-3, "{slowest:?} against {decay}");
+    }
+    Ok(())
+}
+
+/// A small directed network with weights of both signs, which is chaotic.
+fn frustrated() -> (Graph, Vec<f64>, Vec<f64>) {
+    let nodes = 20;
+    let edges: Vec<_> = (0..nodes).flat_map(|i| (0..nodes).filter(move |j| i != *j).map(move |j| (i, j))).collect();
+    let weights = numbers(36, edges.len()).iter().map(|v| f64::from(*v)).collect();
+    let frequencies = numbers(136, nodes).iter().map(|v| 0.5 * f64::from(*v)).collect();
+    (Graph::from_edges(nodes, &edges).unwrap(), weights, frequencies)
+}
+
+/// The exponent from two neighbouring trajectories in f64, integrated here: nothing of the library takes part.
+fn exponent(graph: &Graph, weights: &[f64], frequencies: &[f64], theta: &[f64], h: f64, steps: [usize; 2]) -> f64 {
+    let rate = |theta: &[f64]| {
+        let mut rate = frequencies.to_vec();
+        graph.edges().zip(weights).for_each(|((i, j), w)| rate[i] += w * (theta[j] - theta[i]).sin());
+        rate
+    };
+    let step = |theta: &[f64]| -> Vec<f64> {
+        let along = |k: &[f64], by: f64| -> Vec<f64> { theta.iter().zip(k).map(|(t, k)| t + by * k).collect() };
+        let k1 = rate(theta);
+        let k2 = rate(&along(&k1, 0.5 * h));
+        let k3 = rate(&along(&k2, 0.5 * h));
+        let k4 = rate(&along(&k3, h));
+        (0..theta.len()).map(|i| theta[i] + h / 6.0 * (k1[i] + 2.0 * (k2[i] + k3[i]) + k4[i])).collect()
+    };
+    let apart = 1e-7;
+    let (mut a, mut b) = (theta.to_vec(), theta.to_vec());
+    b[0] += apart;
+    let mut growth = 0.0;
+    for k in 0..steps[0] + steps[1] {
+        (a, b) = (step(&a), step(&b));
+        let length = a.iter().zip(&b).map(|(a, b)| (b - a) * (b - a)).sum::<f64>().sqrt();
+        b.iter_mut().zip(&a).for_each(|(b, a)| *b = a + (*b - a) * apart / length);
+        growth += if k < steps[0] { 0.0 } else { (length / apart).ln() };
+    }
+    growth / (h * steps[1] as f64)
+}
+
+#[test]
+fn a_frustrated_network_is_chaotic_and_as_much_as_neighbours_part() -> Result<()> {
+    let (graph, weights, frequencies) = frustrated();
+    // Sixteen starts are as many measurements of one exponent, which scatter by 8 % each.
+    let starts: Vec<f64> = numbers(33, 16 * 20).iter().map(|v| 3.0 * f64::from(*v)).collect();
+    let reference: Vec<f64> =
+        starts.chunks(20).map(|s| exponent(&graph, &weights, &frequencies, s, 0.05, [1000, 4000])).collect();
+    let mut tape = Tape::new(&device());
+    let network = over_edges(&mut tape, &graph, &frequencies, &weights, &[1.0; 16])?;
+    let start = State::at(f32s(&mut tape, &starts, &[16, 20])?);
+    let options = LyapunovOptions::new(0.05, 4000).transient(1000);
+    let measured = lyapunov(&mut tape, &network, &start, &options)?;
+    let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
+    let (wanted, got) = (mean(&reference), mean(&measured));
+    println!("{got:.4} by tangents, {wanted:.4} by neighbours");
+    assert!(wanted > 0.3 && (got - wanted).abs() < 0.06 * wanted, "{got} against {wanted}");
+    Ok(())
+}
+
+#[test]
+fn exponents_of_what_has_none_are_refused() -> Result<()> {
+    let mut tape = Tape::new(&device());
+    let network = over_edges(&mut tape, &ring(4), &[0.0; 4], &[1.0; 8], &[1.0])?;
+    let start = State::at(f32s(&mut tape, &[0.1, 0.2, 0.3, 0.4], &[1, 4])?);
+    let options = LyapunovOptions::new(0.1, 10);
+    let param = ErrorKind::Param;
+    let message = "network::lyapunov: steps is 0, expected at least 1";
+    refused(lyapunov(&mut tape, &network, &start, &LyapunovOptions::new(0.1, 0)), param, message);
+    let message = "network::lyapunov: renormalise is 0, expected at least 1";
+    refused(lyapunov(&mut tape, &network, &start, &options.clone().renormalise(0)), param, message);
+    let message = "network::lyapunov: step is NaN, expected a positive finite time";
+    refused(lyapunov(&mut tape, &network, &start, &LyapunovOptions::new(f32::NAN, 1)), param, message);
+    let mut field = network.clone();
+    let lag = f32s(&mut tape, &[0.0], &[1])?;
+    field.terms[0].coupling = Coupling::MeanField { lag, harmonic: 1 };
+    let message = "Network::rate_along: terms is another coupling, expected Coupling::Edges alone";
+    refused(lyapunov(&mut tape, &field, &start, &options), param, message);
+    let one = f32s(&mut tape, &[1.0; 4], &[4])?;
+    field.swing = Some(kuramoto::network::Swing { inertia: one.clone(), damping: one });
+    let message = "network::lyapunov: network is second order, expected a network without inertia";
+    refused(lyapunov(&mut tape, &field, &start, &options), param, message);
+    Ok(())
+}
