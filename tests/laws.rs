@@ -343,6 +343,50 @@ const BATCHED: &[Batched] = &[
         },
     },
     Batched {
+        name: "lohe_rate",
+        samples: 2,
+        n: 2,
+        shared: &[(&[715], DType::F32)],
+        run: |t, x, s| {
+            let samples = t.spec(x[0])?.shape[0];
+            let mut sphere = |x: Var| {
+                let x = t.cast(x, DType::F32)?;
+                t.reshape(x, &[samples, 715, 2])
+            };
+            let [x, y] = [sphere(x[0])?, sphere(x[1])?];
+            let frequencies = t.reshape(s[0], &[715, 1])?;
+            Ok(vec![t.lohe_rate(x, y, Some(frequencies))?])
+        },
+    },
+    Batched {
+        name: "sphere_turn",
+        samples: 2,
+        n: 2,
+        shared: &[],
+        run: |t, x, _| {
+            let samples = t.spec(x[0])?.shape[0];
+            let mut sphere = |x: Var| {
+                let x = t.cast(x, DType::F32)?;
+                t.reshape(x, &[samples, 286, 5])
+            };
+            let [x, v] = [sphere(x[0])?, sphere(x[1])?];
+            Ok(vec![t.sphere_turn(x, v)?])
+        },
+    },
+    Batched {
+        name: "sphere_rotate",
+        samples: 1,
+        n: 2,
+        shared: &[(&[715], DType::F32)],
+        run: |t, x, s| {
+            let samples = t.spec(x[0])?.shape[0];
+            let x = t.cast(x[0], DType::F32)?;
+            let x = t.reshape(x, &[samples, 715, 2])?;
+            let frequencies = t.reshape(s[0], &[715, 1])?;
+            Ok(vec![t.sphere_rotate(x, frequencies, 0.75)?])
+        },
+    },
+    Batched {
         name: "phasors",
         samples: 1,
         n: 2,
@@ -681,6 +725,7 @@ const OVER_THE_BATCH: &[(&str, &str)] = &[
     ("adam", "parameters are no samples"),
     ("couple_tangent", "an invocation sees its own sample alone; without a gradient it is in no vjp"),
     ("cross_entropy", "a mean over the batch"),
+    ("couple_delayed", "an invocation sees its own sample alone; without a gradient it is in no vjp"),
     ("decay", "parameters are no samples"),
     ("dot", "a sum over everything"),
     ("ema", "parameters are no samples"),
@@ -925,6 +970,11 @@ fn every_op_gives_the_same_bits_twenty_times() -> Result<()> {
                     let value = match spec.dtype {
                         // Indices and lengths: zero may stand for nothing at all.
                         DType::U32 => tape.upload(&vec![1.0f32; port.len()], &spec.shape, spec.dtype)?,
+                        // Phases that stay within a radian turn around nothing.
+                        _ if op.name == "winding" => {
+                            let wide: Vec<f32> = numbers(i as u64, port.len()).iter().map(|v| 3.0 * v).collect();
+                            tape.upload(&wide, &spec.shape, spec.dtype)?
+                        }
                         _ => tape.upload(&numbers(i as u64, port.len()), &spec.shape, spec.dtype)?,
                     };
                     vars.push(tape.leaf(value));

@@ -4,6 +4,8 @@
 
 #[path = "../examples/network/arguments.rs"]
 mod arguments;
+#[path = "../examples/common/cache.rs"]
+mod cache;
 #[path = "../examples/sudoku/canvas.rs"]
 mod canvas;
 #[path = "../examples/network/files/mod.rs"]

@@ -8,6 +8,8 @@ mod output;
 
 #[path = "../examples/sudoku/board.rs"]
 mod board;
+#[path = "../examples/common/cache.rs"]
+mod cache;
 #[path = "../examples/sudoku/canvas.rs"]
 mod canvas;
 #[path = "../examples/sudoku/checkpoint.rs"]

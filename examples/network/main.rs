@@ -7,6 +7,8 @@
 mod output;
 
 mod arguments;
+#[path = "../common/cache.rs"]
+mod cache;
 #[path = "../sudoku/canvas.rs"]
 mod canvas;
 mod design;

@@ -1,11 +1,10 @@
 //! Networks of the world, which `cargo xtask data NAME` fetches into the user's cache. They are not part of this repository.
 
-#[path = "../common/cache.rs"]
-mod cache;
-
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+
+use super::cache;
 
 /// A network that can be fetched.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]

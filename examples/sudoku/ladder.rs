@@ -1,12 +1,10 @@
 //! Puzzles with fewer givens than boards are made with here: the rungs of a collection of 17-clue puzzles, which
 //! `cargo xtask data sudoku17` fetches into the user's cache. It is not part of this repository, nor may it be.
 
-#[path = "../common/cache.rs"]
-mod cache;
-
 use std::path::PathBuf;
 
 use super::board::Board;
+use super::cache;
 use super::data;
 
 /// Givens of the rungs: the puzzles of the collection, then the same with more and more digits of their solutions.

@@ -8,6 +8,8 @@
 mod output;
 
 mod board;
+#[path = "../common/cache.rs"]
+mod cache;
 mod canvas;
 mod checkpoint;
 mod curve;

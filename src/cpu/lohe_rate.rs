@@ -11,7 +11,7 @@ use super::Real;
 /// `Ω v` for one oscillator, `sign` 1, or `Ωᵀ v`, `sign` -1; nothing without frequencies.
 fn turned<R: Real>(v: &[R], w: &[R], k: usize, sign: f64) -> Option<R> {
     let frequency = *w.get(k / 2)?;
-    let other = if k % 2 == 0 { v[k + 1] } else { -v[k - 1] };
+    let other = if k.is_multiple_of(2) { v[k + 1] } else { -v[k - 1] };
     Some(R::exact(sign) * frequency * other)
 }
 

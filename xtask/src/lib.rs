@@ -3,6 +3,8 @@
 //! Exit codes: 0 all is well, 1 a check failed, 2 the input is wrong, 3 there is no adapter.
 
 pub mod adapter;
+#[path = "../../examples/common/cache.rs"]
+mod cache;
 pub mod conformance;
 pub mod data;
 pub mod demo;

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unused_imports)] // The example uses what the commands do not.
 
+use crate::cache;
+
 #[path = "../../examples/network/files/mod.rs"]
 pub mod files;
 #[path = "../../examples/network/graph.rs"]

@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // The example uses what the commands do not.
 
+use crate::cache;
+
 #[path = "../../examples/sudoku/board.rs"]
 pub mod board;
 #[path = "../../examples/sudoku/checkpoint.rs"]

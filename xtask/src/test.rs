@@ -133,6 +133,8 @@ fn steps(full: bool, device: bool) -> Vec<Step> {
     steps.push(cargo("xtask readme --check"));
     steps.push(cargo("xtask shaders validate"));
     steps.push(cargo("test --workspace --no-fail-fast").on_device());
+    // Graphs of other crates.
+    steps.push(cargo("test --package kuramoto --features petgraph,sprs --test graph").on_device());
     if !device {
         steps.push(cargo("test --package xtask --no-fail-fast"));
     }
