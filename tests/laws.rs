@@ -679,6 +679,7 @@ const BATCHED: &[Batched] = &[
 /// Ops that sum over the batch, or know none, and why.
 const OVER_THE_BATCH: &[(&str, &str)] = &[
     ("adam", "parameters are no samples"),
+    ("adapt_coupling", "an invocation sees its own sample alone; without a gradient it is in no vjp"),
     ("couple_tangent", "an invocation sees its own sample alone; without a gradient it is in no vjp"),
     ("cross_entropy", "a mean over the batch"),
     ("decay", "parameters are no samples"),
