@@ -688,6 +688,44 @@ const BATCHED: &[Batched] = &[
         },
     },
     Batched {
+        name: "lohe_rate",
+        samples: 2,
+        n: 2,
+        shared: &[(&[715, 1], DType::F32)],
+        run: |t, x, s| {
+            let samples = t.spec(x[0])?.shape[0];
+            let (state, field) = (t.cast(x[0], DType::F32)?, t.cast(x[1], DType::F32)?);
+            let state = t.reshape(state, &[samples, 715, 2])?;
+            let field = t.reshape(field, &[samples, 715, 2])?;
+            Ok(vec![t.lohe_rate(state, field, Some(s[0]))?])
+        },
+    },
+    Batched {
+        name: "sphere_rotate",
+        samples: 1,
+        n: 2,
+        shared: &[(&[715, 1], DType::F32)],
+        run: |t, x, s| {
+            let samples = t.spec(x[0])?.shape[0];
+            let state = t.cast(x[0], DType::F32)?;
+            let state = t.reshape(state, &[samples, 715, 2])?;
+            Ok(vec![t.sphere_rotate(state, s[0], 0.75)?])
+        },
+    },
+    Batched {
+        name: "sphere_turn",
+        samples: 2,
+        n: 2,
+        shared: &[],
+        run: |t, x, _| {
+            let samples = t.spec(x[0])?.shape[0];
+            let (state, tangent) = (t.cast(x[0], DType::F32)?, t.cast(x[1], DType::F32)?);
+            let state = t.reshape(state, &[samples, 715, 2])?;
+            let tangent = t.reshape(tangent, &[samples, 715, 2])?;
+            Ok(vec![t.sphere_turn(state, tangent)?])
+        },
+    },
+    Batched {
         name: "couple_triangles",
         samples: 1,
         n: 2,
@@ -723,6 +761,8 @@ const BATCHED: &[Batched] = &[
 /// Ops that sum over the batch, or know none, and why.
 const OVER_THE_BATCH: &[(&str, &str)] = &[
     ("adam", "parameters are no samples"),
+    ("adapt_coupling", "an invocation sees its own sample alone; without a gradient it is in no vjp"),
+    ("couple_delayed", "an invocation sees its own sample alone; without a gradient it is in no vjp"),
     ("couple_tangent", "an invocation sees its own sample alone; without a gradient it is in no vjp"),
     ("cross_entropy", "a mean over the batch"),
     ("couple_delayed", "an invocation sees its own sample alone; without a gradient it is in no vjp"),
@@ -970,12 +1010,12 @@ fn every_op_gives_the_same_bits_twenty_times() -> Result<()> {
                     let value = match spec.dtype {
                         // Indices and lengths: zero may stand for nothing at all.
                         DType::U32 => tape.upload(&vec![1.0f32; port.len()], &spec.shape, spec.dtype)?,
-                        // Phases that stay within a radian turn around nothing.
-                        _ if op.name == "winding" => {
-                            let wide: Vec<f32> = numbers(i as u64, port.len()).iter().map(|v| 3.0 * v).collect();
-                            tape.upload(&wide, &spec.shape, spec.dtype)?
+                        _ => {
+                            // Phases that are all within pi of each other do not wind.
+                            let reach = if op.name == "winding" { 3.0 } else { 1.0 };
+                            let data: Vec<f32> = numbers(i as u64, port.len()).iter().map(|v| reach * v).collect();
+                            tape.upload(&data, &spec.shape, spec.dtype)?
                         }
-                        _ => tape.upload(&numbers(i as u64, port.len()), &spec.shape, spec.dtype)?,
                     };
                     vars.push(tape.leaf(value));
                 }

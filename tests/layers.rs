@@ -176,6 +176,8 @@ const SHARED: &[(&str, &str)] = &[
     ("sum_columns", "the second stage of gradients of weights"),
     ("row_moment", "means and variances, whatever the rows of a normalisation are"),
     ("term_sums_samples", "gradients of the weights of couplings of phases"),
+    ("term_sums_nodes", "gradients of the phases of couplings over edges"),
+    ("term_sums_lags", "gradients of the lags of edges"),
     ("term_sums_edges", "gradients of the strengths and lags of couplings of phases"),
     ("channel_sums", "gradients of weights and biases per channel"),
 ];

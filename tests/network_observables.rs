@@ -1,4 +1,4 @@
-//! What is observed of networks: coherence, energy, histograms, windings, Lyapunov exponents.
+//! What is observed of networks: coherence, energy, histograms, windings, Lyapunov exponents; and weights that adapt.
 
 #![cfg(feature = "gpu")]
 
@@ -8,8 +8,8 @@ use std::f64::consts::{PI, TAU};
 
 use common::{device, numbers, refused};
 use kuramoto::network::{
-    Coupling, LyapunovOptions, Network, Observable, RunOptions, Scheme, State, Term, coupling_energy, edge_coherence,
-    histogram, lyapunov, run, winding,
+    Adaptation, AdaptiveOptions, Coupling, LyapunovOptions, Network, Observable, RunOptions, Scheme, State, Term,
+    coupling_energy, edge_coherence, histogram, lyapunov, phases, run, run_adaptive, winding,
 };
 use kuramoto::{Boundary, DType, ErrorKind, Graph, Loops, Result, Tape, Value};
 
@@ -255,5 +255,111 @@ fn exponents_of_what_has_none_are_refused() -> Result<()> {
     field.swing = Some(kuramoto::network::Swing { inertia: one.clone(), damping: one });
     let message = "network::lyapunov: network is second order, expected a network without inertia";
     refused(lyapunov(&mut tape, &field, &start, &options), param, message);
+    Ok(())
+}
+
+/// The network with weights `[B, E]` that adapt by `rule`.
+fn adaptive(
+    tape: &mut Tape,
+    network: &Network<Value>,
+    weights: &[f64],
+    batch: usize,
+    of: Adaptation,
+) -> Result<Network<Value>> {
+    let mut network = network.clone();
+    if let Coupling::Edges { graph, lag, harmonic, .. } = network.terms[0].coupling.clone() {
+        let weights = f32s(tape, weights, &[batch, graph.edge_count()])?;
+        network.terms[0].coupling = Coupling::Adaptive { graph, weights, lag, harmonic, rule: of };
+    }
+    Ok(network)
+}
+
+fn weights(tape: &mut Tape, network: &Network<Value>) -> Result<Vec<f64>> {
+    let (Coupling::Adaptive { weights, .. } | Coupling::Edges { weights, .. }) = &network.terms[0].coupling else {
+        panic!("neither edges nor adaptive");
+    };
+    tape.backend().read(weights)
+}
+
+#[test]
+fn weights_of_oscillators_at_rest_come_to_the_sine_of_their_difference_over_the_decay() -> Result<()> {
+    let mut tape = Tape::new(&device());
+    let graph = Graph::from_edges(2, &[(0, 1), (1, 0)])?;
+    // Without strength nothing moves: each weight is a linear recurrence.
+    let network = over_edges(&mut tape, &graph, &[0.0; 2], &[0.0; 2], &[0.0; 2])?;
+    let rule = Adaptation { rate: 0.5, decay: 0.8, lag: 0.3 };
+    let from = [0.25, -1.0, 2.0, 0.0];
+    let network = adaptive(&mut tape, &network, &from, 2, rule)?;
+    let theta = [0.2, 1.1, -2.0, 2.5];
+    let start = State::at(f32s(&mut tape, &theta, &[2, 2])?);
+    for (steps, tolerance) in [(7, 1e-6), (400, 2e-6)] {
+        let options = RunOptions::new(Scheme::Rk4, 0.1, steps);
+        let record = run(&mut tape, &network, &start, &options, &[], &mut |_| ())?;
+        let got = weights(&mut tape, &record.network)?;
+        for (k, w) in got.iter().enumerate() {
+            let (b, receiver) = (k / 2, k % 2);
+            let apart = theta[2 * b + 1 - receiver] - theta[2 * b + receiver];
+            let fixed = (apart + 0.3).sin() / 0.8;
+            let wanted = fixed + (from[k] - fixed) * (1.0f64 - 0.1 * 0.5 * 0.8).powi(steps as i32);
+            assert!((w - wanted).abs() < tolerance, "weight {k} after {steps} steps: {w} against {wanted}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn weights_adapt_after_each_step_for_the_phases_that_it_began_with() -> Result<()> {
+    let mut tape = Tape::new(&device());
+    let (graph, nodes) = (ring(6), 6);
+    let frequencies: Vec<f64> = numbers(41, nodes).iter().map(|v| f64::from(*v)).collect();
+    let fixed = over_edges(&mut tape, &graph, &frequencies, &[0.5; 12], &[1.5])?;
+    let rule = Adaptation { rate: 0.7, decay: 1.0, lag: 0.5 * std::f32::consts::PI };
+    let following = adaptive(&mut tape, &fixed, &[0.5; 12], 1, rule)?;
+    let theta: Vec<f64> = numbers(42, nodes).iter().map(|v| 3.0 * f64::from(*v)).collect();
+    let start = State::at(f32s(&mut tape, &theta, &[1, nodes])?);
+    for scheme in [Scheme::Euler, Scheme::Heun, Scheme::Rk4] {
+        let options = RunOptions::new(scheme, 0.125, 2).every(1);
+        let record = run(&mut tape, &following, &start, &options, &[phases()], &mut |_| ())?;
+        // By hand: a step of fixed weights, a step of the weights, again a step of fixed weights.
+        let one = RunOptions::new(scheme, 0.125, 1);
+        let first = run(&mut tape, &fixed, &start, &one, &[phases()], &mut |_| ())?;
+        assert_eq!(first.observables[0].samples[1], record.observables[0].samples[1], "{scheme:?}");
+        let adapted: Vec<f64> =
+            graph.edges().map(|(i, j)| 0.5 + 0.125 * 0.7 * ((theta[j] - theta[i] + 0.5 * PI).sin() - 0.5)).collect();
+        let then = adaptive(&mut tape, &fixed, &adapted, 1, Adaptation { rate: 0.0, ..rule })?;
+        let second = run(&mut tape, &then, &first.end, &one, &[phases()], &mut |_| ())?;
+        let (got, wanted) = (&record.observables[0].samples[2], &second.observables[0].samples[1]);
+        let worst = got.iter().zip(wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(worst < 2e-6, "{scheme:?}: {worst:.1e}");
+        let unchanged = run(&mut tape, &fixed, &first.end, &one, &[phases()], &mut |_| ())?;
+        let moved = got.iter().zip(&unchanged.observables[0].samples[1]).any(|(a, b)| (a - b).abs() > 1e-4);
+        assert!(moved, "{scheme:?}: the weights have no effect");
+    }
+    Ok(())
+}
+
+#[test]
+fn weights_that_nobody_would_adapt_are_refused() -> Result<()> {
+    let mut tape = Tape::new(&device());
+    let fixed = over_edges(&mut tape, &ring(4), &[0.0; 4], &[1.0; 8], &[1.0])?;
+    let rule = Adaptation { rate: 0.5, decay: 1.0, lag: 0.0 };
+    let network = adaptive(&mut tape, &fixed, &[1.0; 8], 1, rule)?;
+    let start = State::at(f32s(&mut tape, &[0.1, 0.2, 0.3, 0.4], &[1, 4])?);
+    let param = ErrorKind::Param;
+    let options = RunOptions::new(Scheme::Splitting, 0.1, 1);
+    let message = "network::run: scheme is Splitting, expected Euler, Heun or Rk4 for weights that adapt";
+    refused(run(&mut tape, &network, &start, &options, &[], &mut |_| ()), param, message);
+    let kept = "expected network::run, which keeps weights that adapt";
+    let options = AdaptiveOptions::new(1e-3, 1.0, 1);
+    let message = format!("run_adaptive: a term is adaptive, {kept}");
+    refused(run_adaptive(&mut tape, &network, &start, &options, &[], &mut |_| ()), param, &message);
+    let (at, on) = (start.constant(&mut tape), network.constant(&mut tape)?);
+    let h = f32s(&mut tape, &[0.1], &[1])?;
+    let h = tape.constant(h);
+    let message = format!("Network::step: a term is adaptive, {kept}");
+    refused(on.step(&mut tape, &at, h, Scheme::Euler), param, &message);
+    let bad = adaptive(&mut tape, &fixed, &[1.0; 8], 1, Adaptation { decay: f32::NAN, ..rule })?;
+    let message = "adapt_coupling: decay is NaN, expected a finite number";
+    refused(run(&mut tape, &bad, &start, &RunOptions::new(Scheme::Euler, 0.1, 1), &[], &mut |_| ()), param, message);
     Ok(())
 }

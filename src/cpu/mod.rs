@@ -7,6 +7,7 @@
 //! Cotangents are called `*_bar`, as in the shaders.
 
 pub mod adam;
+pub mod adapt_coupling;
 pub mod add;
 mod attention;
 pub mod axpy;

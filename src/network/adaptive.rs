@@ -73,7 +73,7 @@ const BETWEEN: usize = 8;
 /// each interval; the record counts intervals where that of [`run`](super::run()) counts steps.
 ///
 /// # Errors
-/// `Param` for options that are not positive; `NotConverged` if a sample needs more attempts than allowed or a step that f32
+/// `Param` for options that are not positive or weights that adapt; `NotConverged` if a sample needs more attempts than allowed or a step that f32
 /// cannot add to the time, naming the sample and the interval; `NonFinite` if the start is not finite; `Shape`; as
 /// [`Network::rate`].
 pub fn run_adaptive(
@@ -85,6 +85,10 @@ pub fn run_adaptive(
     progress: &mut dyn FnMut(RunProgress),
 ) -> Result<Record> {
     options.check()?;
+    if network.adapts() {
+        let wanted = "network::run, which keeps weights that adapt";
+        return Err(Error::argument(ErrorKind::Param, "run_adaptive", "a term", "adaptive", wanted));
+    }
     let shape = start.theta.spec().shape;
     let &[batch, nodes] = shape.as_slice() else {
         let got = format!("{shape:?}");
@@ -92,8 +96,14 @@ pub fn run_adaptive(
     };
     let fresh = |o: &Observable| Observed { name: o.name().to_owned(), shape: vec![], samples: vec![] };
     let observables_of = observables.iter().map(fresh).collect();
-    let mut record =
-        Record { steps: vec![], observables: observables_of, end: start.clone(), windings: None, breakdown: None };
+    let mut record = Record {
+        steps: vec![],
+        observables: observables_of,
+        end: start.clone(),
+        network: network.clone(),
+        windings: None,
+        breakdown: None,
+    };
     let mut state = start.clone();
     let mut liked = vec![options.first; batch];
     for interval in 0..=options.samples {

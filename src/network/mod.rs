@@ -47,6 +47,7 @@ mod state;
 mod stochastic;
 mod terms;
 
+pub use crate::cpu::adapt_coupling::Adaptation;
 pub use adaptive::{AdaptiveOptions, run_adaptive};
 pub use lohe::{Lohe, LoheCoupling, LoheScheme};
 pub use lyapunov::{LyapunovOptions, lyapunov};

@@ -55,6 +55,8 @@ pub struct Record {
     pub observables: Vec<Observed>,
     /// The last state; after a breakdown, the last one known to be finite.
     pub end: State<Value>,
+    /// The network, with the weights that [`Coupling::Adaptive`](super::Coupling::Adaptive) has at `end`.
+    pub network: Network<Value>,
     /// Whole turns since the start, `[B, N]`, if they were asked for.
     pub windings: Option<Vec<i64>>,
     /// Whether the run broke down: then only what was sampled before is there.
@@ -65,6 +67,8 @@ pub struct Record {
 #[derive(Clone)]
 struct Moving {
     state: State<Value>,
+    /// Weights may adapt.
+    network: Network<Value>,
     /// Phases that are not wrapped.
     turned: Option<Value>,
     /// What delays need.
@@ -80,7 +84,6 @@ impl Moving {
 }
 
 struct Runner<'a> {
-    network: &'a Network<Value>,
     options: &'a RunOptions,
     step: Value,
     noise: Option<(Value, Stream)>,
@@ -88,10 +91,14 @@ struct Runner<'a> {
 
 /// Runs a network from `start` and samples `observables` on the way; `progress` is told after each submission.
 ///
+/// Weights of [`Coupling::Adaptive`](super::Coupling::Adaptive) take a step of Euler's scheme after each step of the phases,
+/// for the phases that it began with: within a step they are constant, at any scheme.
+///
 /// A run that goes non-finite is no error: the record says where it broke down and keeps what was sampled before.
 ///
 /// # Errors
-/// `Param` for a step that is not positive and finite, `every` of 0, noise with a scheme that has no stochastic form; `Shape`;
+/// `Param` for a step that is not positive and finite, `every` of 0, noise with a scheme that has no stochastic form,
+/// weights that adapt with [`Scheme::Splitting`]; `Shape`;
 /// as [`Network::step`].
 pub fn run(
     tape: &mut Tape,
@@ -102,7 +109,11 @@ pub fn run(
     progress: &mut dyn FnMut(RunProgress),
 ) -> Result<Record> {
     let batch = check(start, options)?;
-    let runner = Runner::new(tape, network, options, batch)?;
+    if network.adapts() && options.scheme == Scheme::Splitting {
+        let wanted = "Euler, Heun or Rk4 for weights that adapt";
+        return Err(Error::argument(ErrorKind::Param, "network::run", "scheme", "Splitting", wanted));
+    }
+    let runner = Runner::new(tape, options, batch)?;
     let mut record = Record {
         steps: vec![],
         observables: observables
@@ -110,12 +121,13 @@ pub fn run(
             .map(|o| Observed { name: o.name.clone(), shape: vec![], samples: vec![] })
             .collect(),
         end: start.clone(),
+        network: network.clone(),
         windings: None,
         breakdown: None,
     };
     let memory = Memory::of(tape, network, &start.theta, &options.step, options.scheme)?;
     let turned = options.windings.then(|| start.theta.clone());
-    let mut moving = Moving { state: start.clone(), turned, memory };
+    let mut moving = Moving { state: start.clone(), network: network.clone(), turned, memory };
     // The state at the last look, where the search for a breakdown begins.
     let mut known = (0, moving.snapshot(tape)?);
     let mut chunk = Chunk::default();
@@ -124,17 +136,18 @@ pub fn run(
     for step in 0..=options.steps {
         let last = step == options.steps;
         if last || step.is_multiple_of(options.every) {
-            chunk.add(step, observe(tape, network, &moving.state, observables)?);
+            chunk.add(step, observe(tape, &moving.network, &moving.state, observables)?);
         }
         if last || step >= known.0 + budget {
             // Whatever else is recorded, a node that is not finite shows in the order parameter.
-            let watch = observe(tape, network, &moving.state, &[order_parameter(1)])?;
+            let watch = observe(tape, &moving.network, &moving.state, &[order_parameter(1)])?;
             let finite = chunk.finish(tape, watch, &mut record)?;
             if !finite {
                 let breakdown = runner.locate(tape, known.0, &known.1, step)?;
                 record.drop_from(breakdown.step);
                 record.breakdown = Some(breakdown);
                 record.end = known.1.state;
+                record.network = known.1.network;
                 return Ok(record);
             }
             progress(RunProgress { done: step, total: options.steps });
@@ -152,6 +165,7 @@ pub fn run(
         record.windings = Some(windings(tape, turned, &moving.state.theta)?);
     }
     record.end = moving.state;
+    record.network = moving.network;
     Ok(record)
 }
 
@@ -193,7 +207,7 @@ fn check(start: &State<Value>, options: &RunOptions) -> Result<usize> {
 }
 
 impl<'a> Runner<'a> {
-    fn new(tape: &mut Tape, network: &'a Network<Value>, options: &'a RunOptions, batch: usize) -> Result<Runner<'a>> {
+    fn new(tape: &mut Tape, options: &'a RunOptions, batch: usize) -> Result<Runner<'a>> {
         let sizes: Vec<f32> = (0..batch).map(|b| options.step[b % options.step.len()]).collect();
         let step = tape.upload(&sizes, &[batch], DType::F32)?;
         let noise = match &options.noise {
@@ -203,13 +217,13 @@ impl<'a> Runner<'a> {
                 Some((tape.upload(&scaled, &[batch], DType::F32)?, noise.stream))
             }
         };
-        Ok(Runner { network, options, step, noise })
+        Ok(Runner { options, step, noise })
     }
 
     /// One step; nothing of it stays but the next state.
     fn advance(&self, tape: &mut Tape, moving: &Moving, step: usize) -> Result<Moving> {
         tape.apart(|tape| {
-            let network = self.network.constant(tape)?;
+            let network = moving.network.constant(tape)?;
             let state = moving.state.constant(tape);
             let mut memory = moving.memory.clone();
             let h = tape.constant(self.step.clone());
@@ -236,7 +250,15 @@ impl<'a> Runner<'a> {
                     Some(tape.value(turned)?.clone())
                 }
             };
-            Ok(Moving { state: next.value(tape)?, turned, memory: memory.map(Memory::next_step) })
+            let network = match network.adapts() {
+                false => moving.network.clone(),
+                // The step itself saw the weights that it began with.
+                true => {
+                    let adapted = network.adapted(tape, state.theta, h)?;
+                    adapted.try_map(|var| Ok(tape.value(*var)?.clone()))?
+                }
+            };
+            Ok(Moving { state: next.value(tape)?, network, turned, memory: memory.map(Memory::next_step) })
         })
     }
 

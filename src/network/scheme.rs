@@ -49,8 +49,12 @@ impl Network<Var> {
     ///
     /// # Errors
     /// `Param` for [`Scheme::Splitting`] without inertia, or a state without velocities where there is inertia and the
-    /// other way round; as [`Network::rate`].
+    /// other way round, or weights that adapt, which [`run`](super::run()) keeps; as [`Network::rate`].
     pub fn step(&self, tape: &mut Tape, state: &State<Var>, h: Var, scheme: Scheme) -> Result<State<Var>> {
+        if self.adapts() {
+            let wanted = "network::run, which keeps weights that adapt";
+            return Err(Error::argument(ErrorKind::Param, "Network::step", "a term", "adaptive", wanted));
+        }
         self.step_with(tape, state, h, scheme, &mut None)
     }
 

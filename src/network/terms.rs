@@ -1,5 +1,6 @@
 //! What drives the oscillators of a network.
 
+use crate::cpu::adapt_coupling::Adaptation;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ops::couple_delayed::{DelayedCoupling, Past};
 use crate::ops::couple_lattice::{Boundary, LatticeCoupling};
@@ -24,6 +25,21 @@ pub enum Coupling<V = Var> {
         lag: V,
         /// `q` of `sin(q (theta_j - theta_i))`, at least 1.
         harmonic: u32,
+    },
+    /// As [`Coupling::Edges`], by weights that follow the phases they couple:
+    /// `w_e' = rate (sin(theta_j - theta_i + lag) - decay w_e)` with the numbers of `rule`. Only [`run`](super::run())
+    /// adapts them.
+    Adaptive {
+        /// Who listens to whom.
+        graph: Graph,
+        /// `[B, edges]`, at the start.
+        weights: V,
+        /// In radians: `[B, 1]`, or `[1, edges]` for a lag of each edge.
+        lag: V,
+        /// `q` of `sin(q (theta_j - theta_i))`, at least 1.
+        harmonic: u32,
+        /// How weights follow phases.
+        rule: Adaptation,
     },
     /// `sum over edges e into i of w_e sin(q (theta_j(t - tau_e) - theta_i) - lag)`: what travels takes its time. Only
     /// [`run`](super::run()) keeps the past that it needs; before the start every phase is what it is at the start.
@@ -136,6 +152,10 @@ impl<V> Network<V> {
                 Coupling::Edges { graph, weights, lag, harmonic } => {
                     Coupling::Edges { graph: graph.clone(), weights: f(weights)?, lag: f(lag)?, harmonic: *harmonic }
                 }
+                Coupling::Adaptive { graph, weights, lag, harmonic, rule } => {
+                    let (weights, lag) = (f(weights)?, f(lag)?);
+                    Coupling::Adaptive { graph: graph.clone(), weights, lag, harmonic: *harmonic, rule: *rule }
+                }
                 Coupling::Delayed { graph, links, lag, harmonic } => {
                     Coupling::Delayed { graph: graph.clone(), links: f(links)?, lag: *lag, harmonic: *harmonic }
                 }
@@ -160,6 +180,11 @@ impl<V> Network<V> {
             None => None,
         };
         Ok(Network { frequencies, terms, swing })
+    }
+
+    /// Whether weights follow phases.
+    pub(super) fn adapts(&self) -> bool {
+        self.terms.iter().any(|term| matches!(term.coupling, Coupling::Adaptive { .. }))
     }
 
     /// All values, in the order of [`Network::try_map`].
@@ -215,6 +240,17 @@ impl Network<Var> {
         self.rate_after(tape, theta, None)
     }
 
+    /// The network with the weights of [`Coupling::Adaptive`] a time `h` later, for phases `theta`.
+    pub(super) fn adapted(&self, tape: &mut Tape, theta: Var, h: Var) -> Result<Network<Var>> {
+        let mut network = self.clone();
+        for term in &mut network.terms {
+            if let Coupling::Adaptive { graph, weights, rule, .. } = &mut term.coupling {
+                *weights = tape.adapt_coupling(*weights, theta, h, graph, rule)?;
+            }
+        }
+        Ok(network)
+    }
+
     /// As [`Network::rate`] for a network whose past is known.
     pub(super) fn rate_after(&self, tape: &mut Tape, theta: Var, past: Option<(Var, Past)>) -> Result<Var> {
         let mut rate = self.frequencies;
@@ -224,7 +260,8 @@ impl Network<Var> {
         }
         for Term { coupling, strength } in &self.terms {
             rate = match coupling {
-                Coupling::Edges { graph, weights, lag, harmonic } => {
+                Coupling::Edges { graph, weights, lag, harmonic }
+                | Coupling::Adaptive { graph, weights, lag, harmonic, .. } => {
                     let edges = EdgeCoupling { weights: *weights, strength: *strength, lag: *lag };
                     tape.couple_phases(theta, rate, &edges, graph, *harmonic)?
                 }

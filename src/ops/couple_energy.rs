@@ -1,10 +1,11 @@
 //! Energy of Kuramoto coupling over the edges of a graph.
 
-use super::couple_phases::{self, CouplePhases, EdgeCoupling};
 use super::graph::Graph;
+use super::over_edges::{EdgeCoupling, OverEdges};
 use super::spec::{Case, Fill, Op, OpSpec, Port};
+use super::term_sums;
 #[cfg(feature = "gpu")]
-use super::{layout::indexable, nodes::add_tiles, term_sums};
+use super::{layout::indexable, nodes::add_tiles};
 use crate::cpu::Real;
 use crate::cpu::couple_energy as cpu;
 use crate::cpu::couple_phases::Operands;
@@ -87,22 +88,23 @@ pub static BACKWARD_EDGES: Kernel = Kernel {
 /// The energy of a coupling over a fixed graph with fixed extents.
 #[derive(Clone, Debug)]
 pub struct CoupleEnergy {
-    coupling: CouplePhases,
+    over: OverEdges,
 }
 
 impl CoupleEnergy {
     /// The energy of phases `theta`, `[B, N]`, coupled over the edges of `graph`.
     ///
     /// # Errors
-    /// As [`CouplePhases::new`].
+    /// `Shape` for other extents, `Param` for a harmonic of 0 or above 1000, `Index` for more elements than 32-bit
+    /// indices reach.
     pub fn new(
         theta: &[usize],
         coupling: &EdgeCoupling<&[usize]>,
         graph: &Graph,
         harmonic: u32,
     ) -> Result<CoupleEnergy> {
-        let coupling = CouplePhases::of("couple_energy", theta, &[graph.nodes()], coupling, graph, harmonic)?;
-        Ok(CoupleEnergy { coupling })
+        let over = OverEdges::of("couple_energy", theta, &[graph.nodes()], coupling, graph, harmonic)?;
+        Ok(CoupleEnergy { over })
     }
 }
 
@@ -114,12 +116,12 @@ fn operands<'a, R>(inputs: &[&'a [R]]) -> Operands<'a, R> {
 impl CoupleEnergy {
     /// The terms of all gradients, `[batch, edges, 2]`.
     fn terms(&self, commands: &mut Commands, theta: &Tensor, lag: &Tensor, g: &Tensor) -> Result<Tensor> {
-        let at = &self.coupling.at;
+        let at = &self.over.at;
         let shape = [at.batch, at.edges, 2];
         indexable("couple_energy: the terms of the gradients", &shape)?;
-        let graph = self.coupling.graph.on(commands.context())?;
+        let graph = self.over.graph.on(commands.context())?;
         let terms = commands.empty(&shape, DType::F32)?;
-        let len = self.coupling.pairs_of_samples();
+        let len = self.over.pairs_of_samples();
         let params = ParamsEdges {
             len: len as u32,
             nodes: at.nodes as u32,
@@ -142,29 +144,29 @@ impl Op for CoupleEnergy {
     }
     fn inputs(&self) -> Vec<Port> {
         vec![
-            Port::f32("theta", &self.coupling.theta_shape()),
-            Port::f32("weights", &self.coupling.weights_shape()),
-            Port::f32("strength", &[self.coupling.at.batch]),
-            Port::f32("lag", &self.coupling.lag_shape()),
+            Port::f32("theta", &self.over.theta_shape()),
+            Port::f32("weights", &self.over.weights_shape()),
+            Port::f32("strength", &[self.over.at.batch]),
+            Port::f32("lag", &self.over.lag_shape()),
         ]
     }
     fn outputs(&self) -> Vec<Port> {
-        vec![Port::f32("energy", &[self.coupling.at.batch])]
+        vec![Port::f32("energy", &[self.over.at.batch])]
     }
     fn dtype(&self) -> Option<DType> {
         Some(DType::F32)
     }
     fn reference<R: Real>(&self, inputs: &[&[R]]) -> Vec<Vec<R>> {
-        vec![cpu::forward(&operands(inputs), &self.coupling.pairs(), &self.coupling.at)]
+        vec![cpu::forward(&operands(inputs), &self.over.pairs(), &self.over.at)]
     }
     fn reference_vjp<R: Real>(&self, inputs: &[&[R]], cotangents: &[&[R]]) -> Vec<Vec<R>> {
-        cpu::backward(&operands(inputs), cotangents[0], &self.coupling.pairs(), &self.coupling.at).into()
+        cpu::backward(&operands(inputs), cotangents[0], &self.over.pairs(), &self.over.at).into()
     }
     #[cfg(feature = "gpu")]
     fn forward(&self, commands: &mut Commands, inputs: &[&Tensor], _: DType) -> Result<Vec<Tensor>> {
         let &[theta, weights, strength, lag] = inputs else { return Ok(vec![]) };
-        let at = &self.coupling.at;
-        let graph = self.coupling.graph.on(commands.context())?;
+        let at = &self.over.at;
+        let graph = self.over.graph.on(commands.context())?;
         let tiles = at.edges.div_ceil(TILE).max(1);
         let partial = commands.empty(&[at.batch, tiles], DType::F32)?;
         let params = Params {
@@ -172,7 +174,7 @@ impl Op for CoupleEnergy {
             tiles: tiles as u32,
             nodes: at.nodes as u32,
             edges: at.edges as u32,
-            weights_stride: self.coupling.weights_stride(),
+            weights_stride: self.over.weights_stride(),
             lag_sample: (!at.edge_lag).into(),
             lag_edge: at.edge_lag.into(),
             harmonic: at.harmonic as f32,
@@ -181,7 +183,7 @@ impl Op for CoupleEnergy {
         let structure = [read(&graph.receivers), read(&graph.indices), write(&partial)];
         let binds = [&[read(theta), read(weights), read(strength), read(lag)], structure.as_slice()].concat();
         let rounds = TILE / WORKGROUP as usize + 8;
-        let work = Work::workgroups(partial.len()).rounds(rounds).flops(33 * self.coupling.pairs_of_samples());
+        let work = Work::workgroups(partial.len()).rounds(rounds).flops(33 * self.over.pairs_of_samples());
         commands.dispatch(&FORWARD, DType::F32, &[], &params, &binds, work)?;
         Ok(vec![add_tiles(commands, &partial, 0, tiles, &[at.batch])?])
     }
@@ -196,10 +198,10 @@ impl Op for CoupleEnergy {
     ) -> Result<Vec<Option<Tensor>>> {
         let mut all = vec![None; inputs.len()];
         let (&[theta, weights, strength, lag], Some(g)) = (inputs, cotangents[0]) else { return Ok(all) };
-        let at = &self.coupling.at;
+        let at = &self.over.at;
         let terms = self.terms(commands, theta, lag, g)?;
         if needs[0] {
-            all[0] = Some(self.coupling.theta_bar(commands, [weights, strength], &terms)?);
+            all[0] = Some(term_sums::over_nodes(commands, [weights, strength], &terms, &self.over.graph, at.harmonic)?);
         }
         if needs[1] {
             all[1] = Some(term_sums::over_samples(commands, strength, &terms, at.own_weights)?);
@@ -210,7 +212,7 @@ impl Op for CoupleEnergy {
             all[3] = (needs[3] && !at.edge_lag).then_some(lag_bar);
         }
         if needs[3] && at.edge_lag {
-            all[3] = Some(self.coupling.edge_lag_bar(commands, [weights, strength], &terms)?);
+            all[3] = Some(term_sums::of_lags(commands, [weights, strength], &terms)?);
         }
         Ok(all)
     }
@@ -271,8 +273,8 @@ pub static SPEC: OpSpec = OpSpec {
     kernels: &[
         &FORWARD,
         &BACKWARD_EDGES,
-        &couple_phases::BACKWARD,
-        &couple_phases::BACKWARD_LAG,
+        &term_sums::NODES,
+        &term_sums::LAGS,
         &term_sums::SAMPLES,
         &term_sums::EDGES,
         &super::sum_columns::KERNEL,

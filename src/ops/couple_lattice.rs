@@ -1,5 +1,6 @@
 //! Kuramoto coupling of phases on a square lattice by one stencil of weights.
 
+pub use super::boundary::Boundary;
 use super::layout::indexable;
 use super::spec::{Op, OpSpec, Port};
 #[cfg(feature = "gpu")]
@@ -23,15 +24,6 @@ mod device;
 #[cfg(feature = "gpu")]
 use contracts::Params;
 pub use contracts::{BACKWARD, BACKWARD_SAMPLES, BACKWARD_W, FORWARD};
-
-/// How a lattice ends.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Boundary {
-    /// The last place of an axis is a neighbour of the first: a torus.
-    Periodic,
-    /// Places beyond the last do not exist.
-    Open,
-}
 
 /// What a coupling on a lattice has besides its phases, as tensors or variables, all of them f32.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

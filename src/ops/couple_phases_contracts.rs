@@ -27,32 +27,9 @@ crate::params! {
     }
 }
 
-crate::params! {
-    /// Parameters of the gather into the nodes.
-    pub(super) struct ParamsTheta {
-        pub(super) len: u32,
-        pub(super) nodes: u32,
-        pub(super) edges: u32,
-        pub(super) weights_stride: u32,
-        pub(super) harmonic: f32,
-    }
-}
-
-crate::params! {
-    /// Parameters of the sums over samples for the lags.
-    pub(super) struct ParamsLag {
-        pub(super) len: u32,
-        pub(super) edges: u32,
-        pub(super) batch: u32,
-        pub(super) run: u32,
-        pub(super) weights_stride: u32,
-    }
-}
-
 const PHASES: &str = "[batch, nodes]";
 const WEIGHTS: &str = "[1, nnz] or [batch, nnz]";
 const LAG: &str = "[batch, 1] or [1, nnz]";
-const TERMS: &str = "[batch, nnz, 2]";
 
 /// Forward.
 pub static FORWARD: Kernel = Kernel {
@@ -83,38 +60,7 @@ pub static BACKWARD_EDGES: Kernel = Kernel {
         input("rate_bar", Elem::F32, PHASES),
         input("receivers", Elem::U32, "[nnz]"),
         input("indices", Elem::U32, "[nnz]"),
-        output("terms", Elem::F32, TERMS),
-    ],
-    constants: &[],
-};
-
-/// Cotangent of the phases.
-pub static BACKWARD: Kernel = Kernel {
-    name: "couple_phases_bwd",
-    source: source!("couple_phases_bwd", "grid"),
-    params: ParamsTheta::FIELDS,
-    bindings: &[
-        input("weights", Elem::F32, WEIGHTS),
-        input("strength", Elem::F32, "[batch]"),
-        input("terms", Elem::F32, TERMS),
-        input("indptr", Elem::U32, "[nodes + 1]"),
-        input("indptr_t", Elem::U32, "[nodes + 1]"),
-        input("edges_t", Elem::U32, "[nnz]"),
-        output("theta_bar", Elem::F32, PHASES),
-    ],
-    constants: &[],
-};
-
-/// Partial sums of the cotangent of a lag per edge; `sum_columns` adds them.
-pub static BACKWARD_LAG: Kernel = Kernel {
-    name: "couple_phases_bwd_lag",
-    source: source!("couple_phases_bwd_lag", "grid"),
-    params: ParamsLag::FIELDS,
-    bindings: &[
-        input("weights", Elem::F32, WEIGHTS),
-        input("strength", Elem::F32, "[batch]"),
-        input("terms", Elem::F32, TERMS),
-        output("partial", Elem::F32, "[tiles, nnz]"),
+        output("terms", Elem::F32, "[batch, nnz, 2]"),
     ],
     constants: &[],
 };

@@ -1,7 +1,7 @@
 //! The derivative of Kuramoto coupling over the edges of a graph along a tangent of the phases.
 
-use super::couple_phases::{CouplePhases, EdgeCoupling};
 use super::graph::Graph;
+use super::over_edges::{EdgeCoupling, OverEdges};
 use super::spec::{Case, Fill, Op, OpSpec, Port};
 use crate::cpu::Real;
 use crate::cpu::couple_phases::Operands;
@@ -47,22 +47,23 @@ pub static KERNEL: Kernel = Kernel {
 /// The derivative of a coupling over a fixed graph with fixed extents.
 #[derive(Clone, Debug)]
 pub struct CoupleTangent {
-    coupling: CouplePhases,
+    over: OverEdges,
 }
 
 impl CoupleTangent {
     /// The derivative at phases `theta`, `[B, N]`, coupled over the edges of `graph`.
     ///
     /// # Errors
-    /// As [`CouplePhases::new`].
+    /// `Shape` for other extents, `Param` for a harmonic of 0 or above 1000, `Index` for more elements than 32-bit
+    /// indices reach.
     pub fn new(
         theta: &[usize],
         coupling: &EdgeCoupling<&[usize]>,
         graph: &Graph,
         harmonic: u32,
     ) -> Result<CoupleTangent> {
-        let coupling = CouplePhases::of("couple_tangent", theta, &[graph.nodes()], coupling, graph, harmonic)?;
-        Ok(CoupleTangent { coupling })
+        let over = OverEdges::of("couple_tangent", theta, &[graph.nodes()], coupling, graph, harmonic)?;
+        Ok(CoupleTangent { over })
     }
 }
 
@@ -72,43 +73,43 @@ impl Op for CoupleTangent {
     }
     fn inputs(&self) -> Vec<Port> {
         vec![
-            Port::f32("theta", &self.coupling.theta_shape()),
-            Port::f32("tangent", &self.coupling.theta_shape()),
-            Port::f32("weights", &self.coupling.weights_shape()),
-            Port::f32("strength", &[self.coupling.at.batch]),
-            Port::f32("lag", &self.coupling.lag_shape()),
+            Port::f32("theta", &self.over.theta_shape()),
+            Port::f32("tangent", &self.over.theta_shape()),
+            Port::f32("weights", &self.over.weights_shape()),
+            Port::f32("strength", &[self.over.at.batch]),
+            Port::f32("lag", &self.over.lag_shape()),
         ]
     }
     fn outputs(&self) -> Vec<Port> {
-        vec![Port::f32("dst", &self.coupling.theta_shape())]
+        vec![Port::f32("dst", &self.over.theta_shape())]
     }
     fn dtype(&self) -> Option<DType> {
         Some(DType::F32)
     }
     fn reference<R: Real>(&self, inputs: &[&[R]]) -> Vec<Vec<R>> {
         let x = Operands { theta: inputs[0], base: &[], weights: inputs[2], strength: inputs[3], lag: inputs[4] };
-        vec![cpu::forward(&x, inputs[1], &self.coupling.pairs(), &self.coupling.at)]
+        vec![cpu::forward(&x, inputs[1], &self.over.pairs(), &self.over.at)]
     }
     fn reference_vjp<R: Real>(&self, _: &[&[R]], _: &[&[R]]) -> Vec<Vec<R>> {
         vec![]
     }
     #[cfg(feature = "gpu")]
     fn forward(&self, commands: &mut Commands, inputs: &[&Tensor], _: DType) -> Result<Vec<Tensor>> {
-        let at = &self.coupling.at;
-        let graph = self.coupling.graph.on(commands.context())?;
-        let dst = commands.empty(&self.coupling.theta_shape(), DType::F32)?;
+        let at = &self.over.at;
+        let graph = self.over.graph.on(commands.context())?;
+        let dst = commands.empty(&self.over.theta_shape(), DType::F32)?;
         let params = Params {
             len: dst.len() as u32,
             nodes: at.nodes as u32,
-            weights_stride: self.coupling.weights_stride(),
+            weights_stride: self.over.weights_stride(),
             lag_sample: (!at.edge_lag).into(),
             lag_edge: at.edge_lag.into(),
             harmonic: at.harmonic as f32,
         };
         let mut binds: Vec<_> = inputs.iter().map(|input| read(input)).collect();
         binds.extend([read(&graph.indptr), read(&graph.indices), write(&dst)]);
-        let flops = 35 * self.coupling.pairs_of_samples() + 2 * dst.len();
-        let work = Work::invocations(dst.len()).rounds(self.coupling.graph.longest()[0]).flops(flops);
+        let flops = 35 * self.over.pairs_of_samples() + 2 * dst.len();
+        let work = Work::invocations(dst.len()).rounds(self.over.graph.longest()[0]).flops(flops);
         commands.dispatch(&KERNEL, DType::F32, &[], &params, &binds, work)?;
         Ok(vec![dst])
     }

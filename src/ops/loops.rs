@@ -5,7 +5,7 @@ use std::sync::Arc;
 #[cfg(feature = "gpu")]
 use std::sync::Mutex;
 
-use super::couple_lattice::Boundary;
+use super::boundary::Boundary;
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
 use crate::gpu::{Context, Tensor};

@@ -4,11 +4,13 @@
 //! `src/cpu/x.rs`; `pub mod x;` and `&x::SPEC,` here; `pub mod x;` in `src/cpu/mod.rs`.
 
 pub mod adam;
+pub mod adapt_coupling;
 pub mod add;
 mod anchors;
 mod attention;
 pub mod axpy;
 pub mod blend;
+pub mod boundary;
 mod case;
 pub mod cast;
 mod channel_sums;
@@ -57,6 +59,7 @@ pub mod norm_group;
 pub mod norm_heads;
 pub mod norm_layer;
 pub mod norm_rms;
+mod over_edges;
 pub mod phase_features;
 pub mod phase_histogram;
 pub mod phase_rate;
@@ -106,6 +109,7 @@ use spec::{Case, OpSpec};
 /// Every op.
 pub static ALL: &[&OpSpec] = &[
     &adam::SPEC,
+    &adapt_coupling::SPEC,
     &add::SPEC,
     &axpy::SPEC,
     &blend::SPEC,

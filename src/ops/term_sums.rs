@@ -5,6 +5,8 @@
 //! receiver.
 
 #[cfg(feature = "gpu")]
+use super::graph::Graph;
+#[cfg(feature = "gpu")]
 use super::sum_columns::{Split, split, sum_columns};
 #[cfg(feature = "gpu")]
 use super::sum_rows::sum_rows;
@@ -24,6 +26,28 @@ crate::params! {
 crate::params! {
     /// Parameters of the sums over edges.
     struct ParamsEdges { rows: u32, tiles: u32, edges: u32, weights_stride: u32 }
+}
+
+crate::params! {
+    /// Parameters of the gather into the nodes.
+    struct ParamsNodes {
+        len: u32,
+        nodes: u32,
+        edges: u32,
+        weights_stride: u32,
+        harmonic: f32,
+    }
+}
+
+crate::params! {
+    /// Parameters of the sums over samples for the lags.
+    struct ParamsLags {
+        len: u32,
+        edges: u32,
+        batch: u32,
+        run: u32,
+        weights_stride: u32,
+    }
 }
 
 /// Edges of one tile of the sums over edges, as in their shader.
@@ -56,6 +80,37 @@ pub(super) static EDGES: Kernel = Kernel {
         input("terms", Elem::F32, TERMS),
         output("partial_strength", Elem::F32, "[batch, tiles]"),
         output("partial_lag", Elem::F32, "[batch, tiles]"),
+    ],
+    constants: &[],
+};
+
+/// Cotangent of the phases.
+pub(super) static NODES: Kernel = Kernel {
+    name: "term_sums_nodes",
+    source: source!("term_sums_nodes", "grid"),
+    params: ParamsNodes::FIELDS,
+    bindings: &[
+        input("weights", Elem::F32, "[edges] or [batch, edges]"),
+        input("strength", Elem::F32, "[batch]"),
+        input("terms", Elem::F32, TERMS),
+        input("indptr", Elem::U32, "[nodes + 1]"),
+        input("indptr_t", Elem::U32, "[nodes + 1]"),
+        input("edges_t", Elem::U32, "[edges]"),
+        output("theta_bar", Elem::F32, "[batch, nodes]"),
+    ],
+    constants: &[],
+};
+
+/// Partial sums of the cotangent of a lag per edge; `sum_columns` adds them.
+pub(super) static LAGS: Kernel = Kernel {
+    name: "term_sums_lags",
+    source: source!("term_sums_lags", "grid"),
+    params: ParamsLags::FIELDS,
+    bindings: &[
+        input("weights", Elem::F32, "[edges] or [batch, edges]"),
+        input("strength", Elem::F32, "[batch]"),
+        input("terms", Elem::F32, TERMS),
+        output("partial", Elem::F32, "[tiles, edges]"),
     ],
     constants: &[],
 };
@@ -98,4 +153,53 @@ pub(super) fn over_edges(commands: &mut Commands, coupling: [&Tensor; 2], terms:
         return Ok([of_strength.reshape(&[batch])?, of_lag]);
     }
     Ok([sum_rows(commands, &of_strength, 0, tiles, &[batch])?, sum_rows(commands, &of_lag, 0, tiles, &[batch, 1])?])
+}
+
+/// The cotangent of the phases, `[batch, nodes]`: `q K_b` times the terms' cosines with their weights, of the edges out of a
+/// node less those into it.
+#[cfg(feature = "gpu")]
+pub(super) fn over_nodes(
+    commands: &mut Commands,
+    coupling: [&Tensor; 2],
+    terms: &Tensor,
+    graph: &Graph,
+    harmonic: u32,
+) -> Result<Tensor> {
+    let [weights, strength] = coupling;
+    let (batch, edges) = (terms.shape()[0], terms.shape()[1]);
+    let on = graph.on(commands.context())?;
+    let theta_bar = commands.empty(&[batch, graph.nodes()], DType::F32)?;
+    let params = ParamsNodes {
+        len: theta_bar.len() as u32,
+        nodes: graph.nodes() as u32,
+        edges: edges as u32,
+        weights_stride: if weights.len() == edges { 0 } else { edges as u32 },
+        harmonic: harmonic as f32,
+    };
+    let structure = [read(&on.indptr), read(&on.indptr_t), read(&on.edges_t)];
+    let binds = [&[read(weights), read(strength), read(terms)], structure.as_slice(), &[write(&theta_bar)]].concat();
+    let [into, out] = graph.longest();
+    let work = Work::invocations(theta_bar.len()).rounds(into + out).flops(4 * batch * edges);
+    commands.dispatch(&NODES, DType::F32, &[], &params, &binds, work)?;
+    Ok(theta_bar)
+}
+
+/// The cotangent of a lag per edge, `[1, edges]`.
+#[cfg(feature = "gpu")]
+pub(super) fn of_lags(commands: &mut Commands, coupling: [&Tensor; 2], terms: &Tensor) -> Result<Tensor> {
+    let [weights, strength] = coupling;
+    let (batch, edges) = (terms.shape()[0], terms.shape()[1]);
+    let at = split(batch, edges);
+    let partial = commands.empty(&[at.tiles, edges], DType::F32)?;
+    let params = ParamsLags {
+        len: partial.len() as u32,
+        edges: edges as u32,
+        batch: batch as u32,
+        run: at.run as u32,
+        weights_stride: if weights.len() == edges { 0 } else { edges as u32 },
+    };
+    let binds = [read(weights), read(strength), read(terms), write(&partial)];
+    let work = Work::invocations(partial.len()).rounds(at.run).flops(3 * batch * edges);
+    commands.dispatch(&LAGS, DType::F32, &[], &params, &binds, work)?;
+    if at.tiles == 1 { Ok(partial) } else { sum_columns(commands, &partial, 0, &[1, edges]) }
 }

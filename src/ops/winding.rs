@@ -1,6 +1,6 @@
 //! Winding numbers of phases around closed loops, `[B, N] -> [B, L]`.
 
-use super::couple_lattice::Boundary;
+use super::boundary::Boundary;
 use super::loops::Loops;
 use super::spec::{Case, Fill, Op, OpSpec, Port};
 use crate::cpu::{Real, winding as cpu};

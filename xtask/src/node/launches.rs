@@ -269,6 +269,20 @@ const RADIAL: &[(&str, Value)] = &[("count", U(20)), ("n", U(4)), ("inner", U(5)
 
 const ENTRIES: &[Entry] = &[
     Entry {
+        kernel: "adapt_coupling",
+        constants: &[],
+        params: &[
+            ("len", U(12)),
+            ("nodes", U(5)),
+            ("edges", U(6)),
+            ("rate", F(0.125)),
+            ("decay", F(0.75)),
+            ("lag", F(0.5)),
+        ],
+        lengths: &[("weights", 12), ("theta", 10), ("h", 2), ("receivers", 6), ("indices", 6), ("dst", 12)],
+        groups: 1,
+    },
+    Entry {
         kernel: "add",
         constants: &[],
         params: &[("len", U(130))],
@@ -638,7 +652,7 @@ const ENTRIES: &[Entry] = &[
         groups: 1,
     },
     Entry {
-        kernel: "couple_phases_bwd",
+        kernel: "term_sums_nodes",
         constants: &[],
         params: &[("len", U(10)), ("nodes", U(5)), ("edges", U(6)), ("weights_stride", U(6)), ("harmonic", F(2.0))],
         lengths: &[
@@ -667,7 +681,7 @@ const ENTRIES: &[Entry] = &[
         groups: 1,
     },
     Entry {
-        kernel: "couple_phases_bwd_lag",
+        kernel: "term_sums_lags",
         constants: &[],
         params: &[("len", U(6)), ("edges", U(6)), ("batch", U(2)), ("run", U(2)), ("weights_stride", U(6))],
         lengths: &[("weights", 12), ("strength", 2), ("terms", 24), ("partial", 6)],

@@ -1,5 +1,5 @@
 // theta_bar[b, i] = q strength[b] (sum_{e out of i} w[b, e] c[b, e] - sum_{e in row i} w[b, e] c[b, e])
-// where c = terms[.., 0], of couple_phases_bwd_edges.
+// where c = terms[.., 0], of couple_phases_bwd_edges, or what has its form.
 //
 // One invocation per sample and node, a gather over both structures: no two invocations write one element.
 
