@@ -688,44 +688,6 @@ const BATCHED: &[Batched] = &[
         },
     },
     Batched {
-        name: "lohe_rate",
-        samples: 2,
-        n: 2,
-        shared: &[(&[715, 1], DType::F32)],
-        run: |t, x, s| {
-            let samples = t.spec(x[0])?.shape[0];
-            let (state, field) = (t.cast(x[0], DType::F32)?, t.cast(x[1], DType::F32)?);
-            let state = t.reshape(state, &[samples, 715, 2])?;
-            let field = t.reshape(field, &[samples, 715, 2])?;
-            Ok(vec![t.lohe_rate(state, field, Some(s[0]))?])
-        },
-    },
-    Batched {
-        name: "sphere_rotate",
-        samples: 1,
-        n: 2,
-        shared: &[(&[715, 1], DType::F32)],
-        run: |t, x, s| {
-            let samples = t.spec(x[0])?.shape[0];
-            let state = t.cast(x[0], DType::F32)?;
-            let state = t.reshape(state, &[samples, 715, 2])?;
-            Ok(vec![t.sphere_rotate(state, s[0], 0.75)?])
-        },
-    },
-    Batched {
-        name: "sphere_turn",
-        samples: 2,
-        n: 2,
-        shared: &[],
-        run: |t, x, _| {
-            let samples = t.spec(x[0])?.shape[0];
-            let (state, tangent) = (t.cast(x[0], DType::F32)?, t.cast(x[1], DType::F32)?);
-            let state = t.reshape(state, &[samples, 715, 2])?;
-            let tangent = t.reshape(tangent, &[samples, 715, 2])?;
-            Ok(vec![t.sphere_turn(state, tangent)?])
-        },
-    },
-    Batched {
         name: "couple_triangles",
         samples: 1,
         n: 2,
@@ -762,7 +724,6 @@ const BATCHED: &[Batched] = &[
 const OVER_THE_BATCH: &[(&str, &str)] = &[
     ("adam", "parameters are no samples"),
     ("adapt_coupling", "an invocation sees its own sample alone; without a gradient it is in no vjp"),
-    ("couple_delayed", "an invocation sees its own sample alone; without a gradient it is in no vjp"),
     ("couple_tangent", "an invocation sees its own sample alone; without a gradient it is in no vjp"),
     ("cross_entropy", "a mean over the batch"),
     ("couple_delayed", "an invocation sees its own sample alone; without a gradient it is in no vjp"),
