@@ -446,3 +446,44 @@ fn lattices_and_triangles_are_terms_like_others() -> Result<()> {
     }
     Ok(())
 }
+
+/// Directed, weighted both ways of sign, heavy-tailed and disconnected graphs: the device follows f64 as on the golden ones.
+#[test]
+fn graphs_of_every_kind_follow_the_reference() -> Result<()> {
+    let nodes = 120;
+    let directed: Vec<(usize, usize)> = (0..nodes)
+        .flat_map(|i| [(i, (i * 7 + 3) % nodes), (i, (i * 11 + 5) % nodes)])
+        .filter(|(i, j)| i != j)
+        .collect();
+    // Node k listens to and is heard by a third of its number: degrees fall as a power.
+    let heavy: Vec<(usize, usize)> = (1..nodes).flat_map(|k| [(k, k / 3), (k / 3, k)]).collect();
+    let apart: Vec<(usize, usize)> =
+        (0..nodes / 3).flat_map(|i| [(i, (i + 1) % 40), (40 + i, 40 + (i + 3) % 40)]).collect();
+    for (name, mut edges) in [("directed", directed), ("heavy-tailed", heavy), ("disconnected", apart)] {
+        edges.sort_unstable();
+        edges.dedup();
+        let graph = Graph::from_edges(nodes, &edges)?;
+        let weights: Vec<f64> = (0..edges.len()).map(|e| (0.9 * e as f64).sin()).collect();
+        let mut ends = Vec::new();
+        for mut tape in [Tape::reference(), Tape::new(&device())] {
+            let coupling = Coupling::Edges {
+                graph: graph.clone(),
+                weights: f32s(&mut tape, &weights, &[1, weights.len()])?,
+                lag: f32s(&mut tape, &[0.2], &[1, 1])?,
+                harmonic: 1,
+            };
+            let term = Term { coupling, strength: f32s(&mut tape, &[0.8], &[1])? };
+            let frequencies: Vec<f64> = (0..nodes).map(|i| (1.3 * i as f64).cos()).collect();
+            let net = Network::first_order(f32s(&mut tape, &frequencies, &[nodes])?, vec![term]);
+            let at = start(&mut tape, 1, nodes)?;
+            let observed = [phases(), order_parameter(1)];
+            let record = run(&mut tape, &net, &at, &RunOptions::new(Scheme::Rk4, 0.01, 500), &observed, &mut |_| ())?;
+            ends.push([record.observables[0].samples[1].clone(), record.observables[1].samples[1].clone()]);
+        }
+        let phase = ends[0][0].iter().zip(&ends[1][0]).map(|(a, b)| wrapped(a - b).abs()).fold(0.0, f64::max);
+        let modulus = |end: &[Vec<f64>; 2]| end[1][0].hypot(end[1][1]);
+        let order = (modulus(&ends[0]) - modulus(&ends[1])).abs();
+        assert!(phase < 1e-4 && order < 1e-5, "{name}: phases {phase:.1e}, order parameter {order:.1e}");
+    }
+    Ok(())
+}
