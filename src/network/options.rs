@@ -55,7 +55,7 @@ impl RunOptions {
         RunOptions { noise: Some(noise), ..self }
     }
 
-    /// Counts the whole turns of every oscillator since the start.
+    /// Counts the whole turns of every oscillator since the start, if nobody makes half a turn in one step.
     pub fn windings(self) -> RunOptions {
         RunOptions { windings: true, ..self }
     }

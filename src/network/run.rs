@@ -97,9 +97,8 @@ struct Runner<'a> {
 /// A run that goes non-finite is no error: the record says where it broke down and keeps what was sampled before.
 ///
 /// # Errors
-/// `Param` for a step that is not positive and finite, `every` of 0, noise with a scheme that has no stochastic form,
-/// weights that adapt with [`Scheme::Splitting`]; `Shape`;
-/// as [`Network::step`].
+/// `Param` for a step that is not positive and finite, `every` of 0, noise with a scheme that has no stochastic form, delays
+/// with another scheme than Euler and Heun, weights that adapt with [`Scheme::Splitting`]; `Shape`; as [`Network::step`].
 pub fn run(
     tape: &mut Tape,
     network: &Network<Value>,
@@ -152,7 +151,7 @@ pub fn run(
             }
             progress(RunProgress { done: step, total: options.steps });
             let ratio = options.submission.as_secs_f64() / clock.elapsed().as_secs_f64().max(1e-6);
-            // Half way towards the budget at a time: the first submissions also compile pipelines.
+            // By a factor of two at a time: the first submissions also compile pipelines.
             budget = ((budget as f64 * ratio.clamp(0.5, 2.0)) as usize).clamp(1, 4096);
             known = (step, moving.snapshot(tape)?);
             clock = Instant::now();
