@@ -1,12 +1,10 @@
 //! What the fixed point is worth: accuracy after some iterations, after all of them and without any; how many it takes; how
 //! much memory a training step needs.
 
-use std::error::Error;
-
 use kuramoto::model::Parameters;
 use kuramoto::model::attractor::{AttractorPuzzle, Refine};
 use kuramoto::solve::{Adjoint, Method, Sample, SolveOptions, Status};
-use kuramoto::{Context, Tape};
+use kuramoto::{Context, Result, Tape};
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
@@ -110,7 +108,7 @@ pub fn evaluate(
     model: &AttractorPuzzle,
     parameters: &Parameters,
     boards: &[Board],
-) -> Result<Evaluation, Box<dyn Error>> {
+) -> Result<Evaluation> {
     let row = |name: String, groups: &[(usize, usize)]| {
         let solved = groups.iter().filter(|(right, of)| right == of).count();
         Row { name, boards: wilson(solved, boards.len()), blanks: clustered(groups) }
@@ -126,31 +124,27 @@ pub fn evaluate(
 }
 
 /// What the fixed point takes for each of `boards`.
-pub fn effort(
-    context: &Context,
-    model: &AttractorPuzzle,
-    parameters: &Parameters,
-    boards: &[Board],
-) -> Result<Effort, Box<dyn Error>> {
+pub fn effort(context: &Context, model: &AttractorPuzzle, parameters: &Parameters, boards: &[Board]) -> Result<Effort> {
     Ok(Effort::new(boards, &answers(context, model, parameters, boards, &all())?.1))
 }
 
 /// Plain iterations until nothing changes: what each adds is then comparable with what so many of them are worth.
-fn all() -> Refine {
+pub fn all() -> Refine {
     let options = SolveOptions { check_every: 4, ..SolveOptions::new(Method::Picard, TOLERANCE, MOST) };
     Refine::settle(options, Adjoint::one_step())
 }
 
 /// For each board how many blanks are right, and of how many.
-type Groups = Vec<(usize, usize)>;
+pub type Groups = Vec<(usize, usize)>;
 
-fn answers(
+/// The blanks that are right on each board, and what became of each solve.
+pub fn answers(
     context: &Context,
     model: &AttractorPuzzle,
     parameters: &Parameters,
     boards: &[Board],
     refine: &Refine,
-) -> Result<(Groups, Vec<Sample>), Box<dyn Error>> {
+) -> Result<(Groups, Vec<Sample>)> {
     let placed = parameters.place(&mut Tape::new(context))?;
     let (mut groups, mut samples) = (Vec::new(), Vec::new());
     for chunk in boards.chunks(CHUNK) {
@@ -181,11 +175,7 @@ fn right(board: &Board, logits: &[f64], symbols: usize) -> (usize, usize) {
 }
 
 /// Bytes at the peak of one training step with exactly so many iterations, each on a device of its own.
-pub fn memory(
-    model: &AttractorPuzzle,
-    parameters: &Parameters,
-    boards: &[Board],
-) -> Result<Vec<(usize, u64)>, Box<dyn Error>> {
+pub fn memory(model: &AttractorPuzzle, parameters: &Parameters, boards: &[Board]) -> Result<Vec<(usize, u64)>> {
     let (puzzles, solutions) = cells(boards);
     let peak = |count: usize| {
         let context = Context::new()?;

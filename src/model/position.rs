@@ -49,6 +49,62 @@ pub fn rope(tokens: usize, head_dim: usize, base: f64) -> Result<Vec<f32>> {
     Ok(matrices)
 }
 
+/// Matrices of a board of `side` x `side` cells in boxes of `b` x `b`, `b * b = side`: each cell has four coordinates modulo
+/// `b` (its row of boxes, its row in there, likewise its columns), and a block turns by `2 pi / b` times an integer combination
+/// of them, so that scores depend on the differences of coordinates alone. The combinations are those that tell whether two
+/// cells share a box, a row or a column: nothing, then all of the coordinates of a box, of a row, of a column, each and its
+/// negative once; 8 for `side` 4, 11 for `side` 9. They repeat over the `head_dim / 2` blocks of a head.
+///
+/// # Errors
+/// `Param` for a `side` that is no square number of at least 4, and for an odd or zero `head_dim`; `Index` for more elements
+/// than 32-bit indices reach.
+pub fn board(side: usize, head_dim: usize) -> Result<Vec<f32>> {
+    let boxed = side.isqrt();
+    if boxed < 2 || boxed * boxed != side {
+        return Err(Error::argument(
+            ErrorKind::Param,
+            "board",
+            "side",
+            side,
+            "the square of the side of a box, from 4",
+        ));
+    }
+    let blocks = check("board", side.checked_mul(side), head_dim)?;
+    let turns = combinations(boxed, blocks);
+    let mut matrices = Vec::with_capacity(side * side * head_dim * 2);
+    for cell in 0..side * side {
+        let (row, column) = (cell / side, cell % side);
+        let at = [row / boxed, row % boxed, column / boxed, column % boxed];
+        for turn in turns.iter().cycle().take(blocks) {
+            let steps = turn.iter().zip(at).map(|(k, x)| k * x).sum::<usize>() % boxed;
+            matrices.extend(rotation(std::f64::consts::TAU * steps as f64 / boxed as f64));
+        }
+    }
+    Ok(matrices)
+}
+
+/// The first `most` combinations of the coordinates of a cell that [`board`] turns by.
+fn combinations(boxed: usize, most: usize) -> Vec<[usize; 4]> {
+    let mut list = vec![[0; 4]];
+    for [first, second] in [[0, 2], [0, 1], [2, 3]] {
+        for a in 0..boxed {
+            for b in 0..boxed {
+                if list.len() >= most {
+                    return list;
+                }
+                let mut turn = [0; 4];
+                (turn[first], turn[second]) = (a, b);
+                // A block turns one way for a combination and the other way for its negative.
+                let negative = turn.map(|k| (boxed - k) % boxed);
+                if !list.contains(&turn) && !list.contains(&negative) {
+                    list.push(turn);
+                }
+            }
+        }
+    }
+    list
+}
+
 /// Each block transposed; the inverse of rotations.
 ///
 /// # Errors
@@ -144,6 +200,46 @@ mod tests {
         }
     }
 
+    /// What a score of one number per combination can express: which cells share a box, a row, a column.
+    #[test]
+    fn board_tells_which_cells_share_a_unit() {
+        for (boxed, combinations) in [(2usize, 8), (3, 11)] {
+            let side = boxed * boxed;
+            let matrices = board(side, 2 * combinations).unwrap();
+            let angles = |cell: usize| (0..combinations).map(move |m| (cell, m));
+            let angles: Vec<Vec<f64>> = (0..side * side)
+                .map(|cell| angles(cell).map(|(cell, m)| angle(&matrices, cell * combinations + m)).collect())
+                .collect();
+            let turns = super::combinations(boxed, usize::MAX);
+            assert_eq!(turns.len(), combinations);
+            for (unit, [first, second]) in [[0, 2], [0, 1], [2, 3]].into_iter().enumerate() {
+                for i in 0..side * side {
+                    for j in 0..side * side {
+                        // The sum of all characters of a group is its order at the identity and 0 elsewhere.
+                        let inside = |turn: &[usize; 4]| (0..4).all(|at| at == first || at == second || turn[at] == 0);
+                        let sum: f64 = (0..combinations)
+                            .filter(|m| inside(&turns[*m]))
+                            .map(|m| {
+                                let twice = turns[m].iter().any(|k| (2 * k) % boxed != 0);
+                                (angles[i][m] - angles[j][m]).cos() * if twice { 2.0 } else { 1.0 }
+                            })
+                            .sum();
+                        let names = |cell: usize| {
+                            let (row, column) = (cell / side, cell % side);
+                            [row / boxed * boxed + column / boxed, row, column]
+                        };
+                        let shared = if names(i)[unit] == names(j)[unit] { side as f64 } else { 0.0 };
+                        approx::assert_abs_diff_eq!(sum, shared, epsilon = 1e-5);
+                    }
+                }
+            }
+        }
+        // A head with room for fewer has the first, one with room for more has them again.
+        let (two, ten) = (board(4, 4).unwrap(), board(4, 20).unwrap());
+        assert_eq!(two[5 * 8..][..8], ten[5 * 40..][..8]);
+        assert_eq!(ten[5 * 40..][..8], ten[5 * 40 + 32..][..8]);
+    }
+
     #[test]
     fn transposing_inverts_a_rotation() {
         let matrices = gta(4, 3, 8).unwrap();
@@ -167,6 +263,11 @@ mod tests {
         for base in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             assert_eq!(kind(rope(4, 4, base)), ErrorKind::Param);
         }
+        for side in [0, 1, 2, 8] {
+            assert_eq!(kind(board(side, 4)), ErrorKind::Param);
+        }
+        assert_eq!(kind(board(4, 7)), ErrorKind::Param);
+        assert_eq!(kind(board(1 << 16, 4)), ErrorKind::Index);
         assert_eq!(kind(transposed(&[1.0; 6])), ErrorKind::Shape);
         assert_eq!(gta(0, 3, 4).unwrap(), Vec::<f32>::new());
     }

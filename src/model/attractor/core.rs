@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::parameters::{Bound, Builder, Initial, Role};
-use crate::model::transformer::{BlockNorm, Gate, Mlp, Placement, TransformerBlock, TransformerConfig};
-use crate::solve::{Adjoint, Equilibrium, SolveOptions, fixed_point};
+use crate::model::transformer::{BlockNorm, Gate, Mlp, Placement, Positions, TransformerBlock, TransformerConfig};
+use crate::solve::{Adjoint, Equilibrium, SolveOptions, fixed_point, jacobian_penalty};
 use crate::tape::{Stepped, Storage, Tape, Var};
 
 /// Options that attractor models share.
@@ -23,8 +23,8 @@ pub struct AttractorConfig {
     pub head: usize,
     /// Whether a token sees only those up to itself.
     pub causal: bool,
-    /// The base of rotary positions.
-    pub rotary: Option<f64>,
+    /// How attention knows where tokens are.
+    pub positions: Positions,
     /// Added to mean squares.
     pub norm_eps: f32,
     /// Gates of the attractor module, which keep its map from stretching.
@@ -42,7 +42,7 @@ impl AttractorConfig {
             backbone: 1,
             head: 1,
             causal: false,
-            rotary: Some(50_000.0),
+            positions: Positions::Rotary { base: 50_000.0 },
             norm_eps: 1e-5,
             gate: Gate { limit: 0.75, start: -1.0 },
         }
@@ -56,7 +56,7 @@ impl AttractorConfig {
             norm: BlockNorm::Rms { eps: self.norm_eps },
             placement: Placement::Before,
             causal: self.causal,
-            rotary: self.rotary,
+            positions: self.positions,
             head_norm: Some(f32::EPSILON),
             mlp: Mlp::ReluSquared,
             gate,
@@ -150,11 +150,7 @@ impl Core {
     /// Proposes from the embedded tokens `x` and refines.
     pub fn refine(&self, tape: &mut Tape, bound: &Bound, x: Var, refine: &Refine) -> Result<Refined> {
         let proposal = self.backbone.iter().try_fold(x, |x, block| block.forward(tape, bound, x))?;
-        let tokens = tape.spec(x)?.shape.get(1).copied().unwrap_or(0);
-        let mut params = vec![proposal];
-        for block in self.head.iter() {
-            params.extend(block.operands(tape, bound, tokens)?);
-        }
+        let params = self.operands(tape, bound, proposal)?;
         let head = self.head.clone();
         let step = move |tape: &mut Tape, y: Var, params: &[Var]| evaluate(&head, tape, y, params);
         let (state, equilibrium) = match refine {
@@ -170,6 +166,23 @@ impl Core {
             }
         };
         Ok(Refined { proposal, state, equilibrium })
+    }
+
+    /// What [`evaluate`] needs besides the state.
+    fn operands(&self, tape: &mut Tape, bound: &Bound, proposal: Var) -> Result<Vec<Var>> {
+        let tokens = tape.spec(proposal)?.shape.get(1).copied().unwrap_or(0);
+        let mut params = vec![proposal];
+        for block in self.head.iter() {
+            params.extend(block.operands(tape, bound, tokens)?);
+        }
+        Ok(params)
+    }
+
+    /// How steep the map is at the state that is read out, with a gradient in the parameters of head and backbone.
+    pub fn penalty(&self, tape: &mut Tape, bound: &Bound, refined: &Refined, step: f32, seed: u64) -> Result<Var> {
+        let params = self.operands(tape, bound, refined.proposal)?;
+        let state = tape.value(refined.state)?.clone();
+        jacobian_penalty(tape, &state, &params, |tape, y, params| evaluate(&self.head, tape, y, params), step, seed)
     }
 
     /// The normalised state that is read out.

@@ -120,6 +120,23 @@ impl AttractorLm {
         tape.cross_entropy(predicted.logits, labels, 2)
     }
 
+    /// [`jacobian_penalty`](crate::solve::jacobian_penalty) of the map `f` at the state that `predicted` reads out, `[1]`: the mean
+    /// square of what a step of size `step` in a random direction is stretched by, to be added to the loss. The state itself
+    /// counts as given; the gradient goes to the parameters of head and backbone.
+    ///
+    /// # Errors
+    /// As [`jacobian_penalty`](crate::solve::jacobian_penalty); `Foreign` for what another tape recorded.
+    pub fn jacobian_penalty(
+        &self,
+        tape: &mut Tape,
+        bound: &Bound,
+        predicted: &Predicted,
+        step: f32,
+        seed: u64,
+    ) -> Result<Var> {
+        self.core.penalty(tape, bound, &predicted.refined, step, seed)
+    }
+
     fn upload(&self, tape: &mut Tape, argument: &str, tokens: &[u32], length: usize) -> Result<Var> {
         if tokens.is_empty() || length == 0 || !tokens.len().is_multiple_of(length) {
             let got = format!("{} tokens", tokens.len());

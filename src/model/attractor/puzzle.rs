@@ -4,6 +4,7 @@ use super::core::{AttractorConfig, Core, Refine, Refined};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::DType;
 use crate::model::parameters::{Bound, Builder, Initial, Parameters, Role};
+use crate::model::transformer::Positions;
 use crate::tape::{Tape, Var};
 
 /// Options of the puzzle model.
@@ -18,14 +19,15 @@ pub struct AttractorPuzzleConfig {
 }
 
 impl AttractorPuzzleConfig {
-    /// Boards of `cells` cells with so many symbols. Positions are learned: there is nothing to turn.
+    /// Boards of `cells` cells with so many symbols. Attention knows cells by what they embed.
     pub fn new(cells: usize, symbols: usize, width: usize, heads: usize) -> AttractorPuzzleConfig {
-        let attractor = AttractorConfig { rotary: None, ..AttractorConfig::new(width, heads) };
+        let attractor = AttractorConfig { positions: Positions::None, ..AttractorConfig::new(width, heads) };
         AttractorPuzzleConfig { attractor, cells, symbols }
     }
 }
 
-/// A network that solves boards at an equilibrium: cells and their places are embedded, the backbone proposes, the head
+/// A network that solves boards at an equilibrium: cells and their places are embedded (with [`Positions::Board`] what cells
+/// hold alone, for attention knows where they are), the backbone proposes, the head
 /// refines, and each cell's state is read out by a map to the symbols. The language model's fixed point without a mask; the
 /// published reasoning model has no backbone, two states, and starts from an embedding of its own.
 #[derive(Clone, Debug)]
@@ -72,7 +74,9 @@ impl AttractorPuzzle {
         let mut builder = Builder::new(seed);
         let normal = || Initial::Normal(1.0);
         builder.add("embedding.weight", &[symbols + 1, attractor.width], Role::Learned, normal());
-        builder.add("positions.weight", &[cells, attractor.width], Role::Learned, normal());
+        if self.embeds_places() {
+            builder.add("positions.weight", &[cells, attractor.width], Role::Learned, normal());
+        }
         self.core.parameters(&mut builder);
         builder.affine("out", &[symbols, attractor.width], true);
         builder.finish()
@@ -91,10 +95,12 @@ impl AttractorPuzzle {
             let indices = tape.constant(indices);
             tape.embedding(indices, bound.get(name)?, 2)
         };
-        let symbols = embed(tape, boards, "embedding.weight")?;
-        let places: Vec<u32> = (0..batch).flat_map(|_| 0..cells as u32).collect();
-        let places = embed(tape, &places, "positions.weight")?;
-        let x = tape.add(symbols, places)?;
+        let mut x = embed(tape, boards, "embedding.weight")?;
+        if self.embeds_places() {
+            let places: Vec<u32> = (0..batch).flat_map(|_| 0..cells as u32).collect();
+            let places = embed(tape, &places, "positions.weight")?;
+            x = tape.add(x, places)?;
+        }
         let refined = self.core.refine(tape, bound, x, refine)?;
         let normed = self.core.normed(tape, bound, refined.state)?;
         let logits = tape.linear(normed, bound.get("out.weight")?, Some(bound.get("out.bias")?), 2)?;
@@ -111,6 +117,28 @@ impl AttractorPuzzle {
         let labels = tape.upload(&labels, &[batch, self.config.cells], DType::U32)?;
         let labels = tape.constant(labels);
         tape.cross_entropy(answer.logits, labels, 2)
+    }
+
+    /// [`jacobian_penalty`](crate::solve::jacobian_penalty) of the map `f` at the state that `answer` reads out, `[1]`: the mean
+    /// square of what a step of size `step` in a random direction is stretched by, to be added to the loss. The state itself
+    /// counts as given; the gradient goes to the parameters of head and backbone.
+    ///
+    /// # Errors
+    /// As [`jacobian_penalty`](crate::solve::jacobian_penalty); `Foreign` for what another tape recorded.
+    pub fn jacobian_penalty(
+        &self,
+        tape: &mut Tape,
+        bound: &Bound,
+        answer: &PuzzleAnswer,
+        step: f32,
+        seed: u64,
+    ) -> Result<Var> {
+        self.core.penalty(tape, bound, &answer.refined, step, seed)
+    }
+
+    /// Whether each cell has an embedding of its own.
+    fn embeds_places(&self) -> bool {
+        !matches!(self.config.attractor.positions, Positions::Board { .. })
     }
 
     /// How many boards of symbols from `least` there are.

@@ -37,6 +37,25 @@ pub enum Mlp {
     ReluSquared,
 }
 
+/// How attention knows where tokens are.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Positions {
+    /// It does not.
+    None,
+    /// Rotary positions of a sequence: pair `j` of a head's queries and keys turns by `position * base^(-2 j / dim)`.
+    Rotary {
+        /// The base of the frequencies.
+        base: f64,
+    },
+    /// Cells of a board of `side` x `side` cells in square boxes, row by row: [`position::board`](crate::model::position::board)
+    /// turns queries, keys and values, its inverse the result, as in geometric transform attention (arXiv 2310.10375). What a
+    /// cell sees depends on where others are from it.
+    Board {
+        /// Cells of a row; a square number.
+        side: usize,
+    },
+}
+
 /// A gate per channel in front of each branch: `limit / (1 + exp(-raw))` with a learned `raw`.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Gate {
@@ -61,9 +80,8 @@ pub struct TransformerConfig {
     pub placement: Placement,
     /// Whether a token sees only those up to itself.
     pub causal: bool,
-    /// The base of rotary positions: pair `j` of a head turns by `position * base^(-2 j / dim)`. `None`: attention does
-    /// not know where tokens are.
-    pub rotary: Option<f64>,
+    /// How attention knows where tokens are.
+    pub positions: Positions,
     /// Whether queries and keys are divided by their root mean square, head by head; the number is added to the mean.
     pub head_norm: Option<f32>,
     /// The perceptron.
@@ -85,7 +103,7 @@ impl TransformerConfig {
             norm: BlockNorm::Rms { eps: 1e-5 },
             placement: Placement::Before,
             causal: false,
-            rotary: Some(10_000.0),
+            positions: Positions::Rotary { base: 10_000.0 },
             head_norm: None,
             mlp: Mlp::Gelu,
             gate: None,
@@ -105,12 +123,18 @@ impl TransformerConfig {
         if heads == 0 || !width.is_multiple_of(heads) {
             return refuse("heads", heads.to_string(), &format!("a divisor of the {width} channels"));
         }
-        if self.rotary.is_some() && !self.dim().is_multiple_of(2) {
-            let wanted = "even with rotary positions, which turn pairs of channels";
+        if self.positions != Positions::None && !self.dim().is_multiple_of(2) {
+            let wanted = "even with positions, which turn pairs of channels";
             return refuse("channels per head", self.dim().to_string(), wanted);
         }
-        if let Some(base) = self.rotary.filter(|base| !(base.is_finite() && *base > 0.0)) {
-            return refuse("rotary", base.to_string(), "a positive number");
+        match self.positions {
+            Positions::Rotary { base } if !(base.is_finite() && base > 0.0) => {
+                return refuse("base", base.to_string(), "a positive number");
+            }
+            Positions::Board { side } if side < 4 || side.isqrt().pow(2) != side => {
+                return refuse("side", side.to_string(), "the square of the side of a box, from 4");
+            }
+            _ => {}
         }
         let (BlockNorm::Rms { eps } | BlockNorm::Layer { eps }) = self.norm;
         for (argument, eps) in [("norm", Some(eps)), ("head_norm", self.head_norm)] {

@@ -6,7 +6,7 @@
 
 mod config;
 
-pub use config::{BlockNorm, Gate, Mlp, Placement, TransformerConfig};
+pub use config::{BlockNorm, Gate, Mlp, Placement, Positions, TransformerConfig};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::parameters::{Bound, Builder, Initial, Role};
@@ -76,7 +76,8 @@ impl TransformerBlock {
     /// every step of a loop. The maps of q, k and v are joined here.
     ///
     /// # Errors
-    /// `Param` for a parameter that `bound` lacks; whatever the ops return.
+    /// `Param` for a parameter that `bound` lacks, `Shape` for another number of tokens than a board has cells; whatever the
+    /// ops return.
     pub fn operands(&self, tape: &mut Tape, bound: &Bound, tokens: usize) -> Result<Vec<Var>> {
         let get = |rest: &str| bound.get(&self.name(rest));
         let mut list = vec![get("norm_1.weight")?];
@@ -92,12 +93,24 @@ impl TransformerBlock {
         for part in self.config.affine() {
             list.push(get(&format!("attn.c_proj.{part}"))?);
         }
-        if let Some(base) = self.config.rotary {
-            let dim = self.config.dim();
-            let dtype = tape.spec(list[0])?.dtype;
-            let rotations = position::rope(tokens, dim, base)?;
-            let rotations = tape.upload(&rotations, &[tokens, dim / 2, 2, 2], dtype)?;
-            list.push(tape.constant(rotations));
+        let dim = self.config.dim();
+        let rotations = match self.config.positions {
+            Positions::None => vec![],
+            Positions::Rotary { base } => vec![position::rope(tokens, dim, base)?],
+            Positions::Board { side } if side.checked_mul(side) != Some(tokens) => {
+                let wanted = format!("the cells of a board of {side} x {side}");
+                return Err(Error::argument(ErrorKind::Shape, "TransformerBlock", "tokens", tokens, wanted));
+            }
+            Positions::Board { side } => {
+                let turned = position::board(side, dim)?;
+                let back = position::transposed(&turned)?;
+                vec![turned, back]
+            }
+        };
+        let dtype = tape.spec(list[0])?.dtype;
+        for matrices in rotations {
+            let matrices = tape.upload(&matrices, &[tokens, dim / 2, 2, 2], dtype)?;
+            list.push(tape.constant(matrices));
         }
         if self.config.gate.is_some() {
             list.push(get("raw_gamma_attn")?);
@@ -119,9 +132,14 @@ impl TransformerBlock {
 
     /// How many operands there are.
     pub fn operand_count(&self) -> usize {
-        let flags = [self.config.rotary.is_some(), self.config.gate.is_some(), self.config.gate.is_some()];
+        let gates = if self.config.gate.is_some() { 2 } else { 0 };
         let norms = if self.config.norm_has_bias() { 4 } else { 2 };
-        norms + 4 * self.config.affine().len() + flags.into_iter().filter(|given| *given).count()
+        let rotations = match self.config.positions {
+            Positions::None => 0,
+            Positions::Rotary { .. } => 1,
+            Positions::Board { .. } => 2,
+        };
+        norms + 4 * self.config.affine().len() + rotations + gates
     }
 
     /// The block's map of `x` `[B, T, D]`, with what [`TransformerBlock::operands`] returned for as many tokens; on the
@@ -188,16 +206,18 @@ impl TransformerBlock {
         let (weight, shift) = (rest.next()?, rest.next_if(bias)?);
         let mut qkv = tape.linear(x, weight, shift, AXIS)?;
         let (weight, shift) = (rest.next()?, rest.next_if(bias)?);
-        let rotations = rest.next_if(self.config.rotary.is_some())?;
+        let turned = rest.next_if(self.config.positions != Positions::None)?;
+        let back = rest.next_if(matches!(self.config.positions, Positions::Board { .. }))?;
         if let Some(eps) = self.config.head_norm {
             // A rotation keeps the mean square: normalised before or after it, queries and keys are the same.
             qkv = tape.norm_heads(qkv, 3 * heads, 2 * heads, eps)?;
         }
         let options = AttentionOptions { interleaved: false, causal, ..AttentionOptions::new(heads, AXIS) };
-        let given = rotations.is_some();
-        let core = CoupleAttention::new(&tape.spec(qkv)?.shape, [given, given, false, false], &options)?;
+        // Queries and keys, then values and the result.
+        let matrices = [turned, turned, back.and(turned), back];
+        let core = CoupleAttention::new(&tape.spec(qkv)?.shape, matrices.map(|m| m.is_some()), &options)?;
         let mut inputs = vec![qkv];
-        inputs.extend(rotations.into_iter().chain(rotations));
+        inputs.extend(matrices.into_iter().flatten());
         let seen = tape.apply_one(core, &inputs)?;
         tape.linear(seen, weight, shift, AXIS)
     }

@@ -1,7 +1,7 @@
 //! The case of the attractor language model.
 
 use kuramoto::model::attractor::{AttractorConfig, AttractorLm, AttractorLmConfig, Refine};
-use kuramoto::model::transformer::Gate;
+use kuramoto::model::transformer::{Gate, Positions};
 use kuramoto::solve::{Adjoint, Implicit, Method, SolveOptions};
 
 use super::session::{Case, Output, Session};
@@ -32,7 +32,7 @@ fn language_model(session: &mut Session) -> Result<Vec<Output>> {
         backbone: session.count("backbone")?,
         head: session.count("head_blocks")?,
         causal: session.flag("causal")?,
-        rotary: Some(session.number("rope_base")?),
+        positions: Positions::Rotary { base: session.number("rope_base")? },
         norm_eps: session.number("norm_eps")? as f32,
         gate: Gate { limit: session.number("gamma_max")? as f32, start: 0.0 },
         ..AttractorConfig::new(session.count("d")?, session.count("heads")?)
