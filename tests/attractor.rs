@@ -115,7 +115,7 @@ fn the_penalty_has_the_slope_of_its_head() -> Result<()> {
         Ok(moved)
     };
     let h = 1.0 / 512.0;
-    let mut at = |t: f32| -> Result<f64> {
+    let at = |t: f32| -> Result<f64> {
         let mut tape = Tape::reference();
         let (_, penalty) = penalty(&along(t)?, &mut tape)?;
         Ok(tape.read(penalty)?[0])
