@@ -66,7 +66,7 @@ struct Args {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Steps of the optimiser
-    #[arg(long, default_value_t = 800, value_parser = at_least_one)]
+    #[arg(long, default_value_t = 500, value_parser = at_least_one)]
     steps: usize,
     /// Boards of a training step
     #[arg(long, default_value_t = 32, value_parser = at_least_one)]
@@ -90,7 +90,7 @@ struct Args {
     #[arg(long, default_value_t = 16, value_parser = at_least_one)]
     iterations: usize,
     /// How much the steepness of the map at the fixed point counts beside the loss
-    #[arg(long, default_value_t = 0.0, value_parser = not_negative)]
+    #[arg(long, default_value_t = 0.03, value_parser = not_negative)]
     penalty: f64,
     /// Boards to train on
     #[arg(long, default_value_t = 4000, value_parser = at_least_one)]
@@ -147,7 +147,7 @@ fn main() -> ExitCode {
 
 fn run(mut args: Args) -> Result<bool, Box<dyn Error>> {
     if args.quick {
-        (args.steps, args.boards, args.tests) = (150, 1000, 64);
+        (args.steps, args.boards, args.tests) = (100, 1000, 64);
     }
     let started = Instant::now();
     std::fs::create_dir_all(&args.out)?;
