@@ -167,7 +167,7 @@ fn run(mut args: Args) -> Result<bool, Box<dyn Error>> {
     let unseen = boards_in(&args.out, SIDE, Split::Test, args.tests, args.seed)?;
     let Args { seed, steps, batch, rate, penalty, .. } = args;
     let plan = Plan { seed, steps, batch, rate, most: args.iterations, penalty };
-    let bytes = memory(&model, &parameters, &boards[..args.batch.min(boards.len())])?;
+    let bytes = memory(&model, &parameters, &boards[..args.batch.min(boards.len())], penalty)?;
     for (iterations, bytes) in &bytes {
         println!("training step with {iterations:>2} iterations of the solver: {bytes} bytes at its peak");
     }
@@ -195,7 +195,7 @@ fn run(mut args: Args) -> Result<bool, Box<dyn Error>> {
     if let Some(path) = &args.json {
         let report = json!({
             "machine": machine, "seed": args.seed, "steps": args.steps, "batch": args.batch, "width": args.width, "heads": args.heads,
-            "places": args.places, "penalty": args.penalty,            "parameters": parameters.learned(), "peak_bytes": bytes, "before": before, "after": after,
+            "places": args.places, "penalty": penalty,            "parameters": parameters.learned(), "peak_bytes": bytes, "before": before, "after": after,
             "effort": effort, "difficulty": difficulty, "history": training.history, "seconds": seconds,
         });
         std::fs::write(path, serde_json::to_string_pretty(&report)?)?;
