@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::board::Board;
 use crate::rank::{Correlation, spearman};
 use crate::statistics::{Share, clustered, wilson};
-use crate::train::{cells, settle};
+use crate::train::{cells, penalised, settle};
 
 /// Plain iterations that are compared with the fixed point.
 const STEPS: [usize; 5] = [0, 1, 2, 4, 8];
@@ -175,7 +175,12 @@ fn right(board: &Board, logits: &[f64], symbols: usize) -> (usize, usize) {
 }
 
 /// Bytes at the peak of one training step with exactly so many iterations, each on a device of its own.
-pub fn memory(model: &AttractorPuzzle, parameters: &Parameters, boards: &[Board]) -> Result<Vec<(usize, u64)>> {
+pub fn memory(
+    model: &AttractorPuzzle,
+    parameters: &Parameters,
+    boards: &[Board],
+    penalty: f64,
+) -> Result<Vec<(usize, u64)>> {
     let (puzzles, solutions) = cells(boards);
     let peak = |count: usize| {
         let context = Context::new()?;
@@ -184,7 +189,8 @@ pub fn memory(model: &AttractorPuzzle, parameters: &Parameters, boards: &[Board]
         // A residual that no rounding reaches: every iteration is made.
         let answer = model.forward(&mut tape, &bound, &puzzles, &settle(count, 1e-30))?;
         let loss = model.loss(&mut tape, &answer, &solutions)?;
-        tape.backward(loss)?;
+        let total = penalised(&mut tape, &bound, model, &answer, loss, penalty, 0)?;
+        tape.backward(total)?;
         tape.read(loss)?;
         Ok((count, context.counters().peak_live_bytes))
     };

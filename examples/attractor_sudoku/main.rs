@@ -66,7 +66,7 @@ struct Args {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Steps of the optimiser
-    #[arg(long, default_value_t = 800, value_parser = at_least_one)]
+    #[arg(long, default_value_t = 500, value_parser = at_least_one)]
     steps: usize,
     /// Boards of a training step
     #[arg(long, default_value_t = 32, value_parser = at_least_one)]
@@ -90,7 +90,7 @@ struct Args {
     #[arg(long, default_value_t = 16, value_parser = at_least_one)]
     iterations: usize,
     /// How much the steepness of the map at the fixed point counts beside the loss
-    #[arg(long, default_value_t = 0.0, value_parser = not_negative)]
+    #[arg(long, default_value_t = 0.03, value_parser = not_negative)]
     penalty: f64,
     /// Boards to train on
     #[arg(long, default_value_t = 4000, value_parser = at_least_one)]
@@ -147,7 +147,7 @@ fn main() -> ExitCode {
 
 fn run(mut args: Args) -> Result<bool, Box<dyn Error>> {
     if args.quick {
-        (args.steps, args.boards, args.tests) = (150, 1000, 64);
+        (args.steps, args.boards, args.tests) = (100, 1000, 64);
     }
     let started = Instant::now();
     std::fs::create_dir_all(&args.out)?;
@@ -167,7 +167,7 @@ fn run(mut args: Args) -> Result<bool, Box<dyn Error>> {
     let unseen = boards_in(&args.out, SIDE, Split::Test, args.tests, args.seed)?;
     let Args { seed, steps, batch, rate, penalty, .. } = args;
     let plan = Plan { seed, steps, batch, rate, most: args.iterations, penalty };
-    let bytes = memory(&model, &parameters, &boards[..args.batch.min(boards.len())])?;
+    let bytes = memory(&model, &parameters, &boards[..args.batch.min(boards.len())], penalty)?;
     for (iterations, bytes) in &bytes {
         println!("training step with {iterations:>2} iterations of the solver: {bytes} bytes at its peak");
     }
@@ -195,7 +195,7 @@ fn run(mut args: Args) -> Result<bool, Box<dyn Error>> {
     if let Some(path) = &args.json {
         let report = json!({
             "machine": machine, "seed": args.seed, "steps": args.steps, "batch": args.batch, "width": args.width, "heads": args.heads,
-            "places": args.places, "penalty": args.penalty,            "parameters": parameters.learned(), "peak_bytes": bytes, "before": before, "after": after,
+            "places": args.places, "penalty": penalty,            "parameters": parameters.learned(), "peak_bytes": bytes, "before": before, "after": after,
             "effort": effort, "difficulty": difficulty, "history": training.history, "seconds": seconds,
         });
         std::fs::write(path, serde_json::to_string_pretty(&report)?)?;

@@ -3,10 +3,10 @@
 use std::error::Error;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use kuramoto::model::attractor::{AttractorPuzzle, Refine};
-use kuramoto::model::{Parameters, Trainer, TrainerOptions};
+use kuramoto::model::attractor::{AttractorPuzzle, PuzzleAnswer, Refine};
+use kuramoto::model::{Bound, Parameters, Trainer, TrainerOptions};
 use kuramoto::solve::{Adjoint, Method, SolveOptions};
-use kuramoto::{AdamOptions, Context, Result, Tape, Value};
+use kuramoto::{AdamOptions, Context, Result, Tape, Value, Var};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 use serde::Serialize;
@@ -65,6 +65,23 @@ pub fn settle(most: usize, tolerance: f64) -> Refine {
     let options =
         SolveOptions { check_every: 2, patience: 0, ..SolveOptions::new(Method::anderson(4), tolerance, most) };
     Refine::settle(options, Adjoint::neumann(1))
+}
+
+/// `loss` and `weight` times how steep the map is at the fixed point.
+pub fn penalised(
+    tape: &mut Tape,
+    bound: &Bound,
+    model: &AttractorPuzzle,
+    answer: &PuzzleAnswer,
+    loss: Var,
+    weight: f64,
+    seed: u64,
+) -> Result<Var> {
+    if weight == 0.0 {
+        return Ok(loss);
+    }
+    let penalty = model.jacobian_penalty(tape, bound, answer, STRIDE, seed)?;
+    tape.axpy(weight as f32, penalty, loss)
 }
 
 /// Every other puzzle with some blanks filled in, a random number of each: easy boards teach first what hard ones build on.
@@ -144,12 +161,8 @@ impl<'a> Training<'a> {
         let refine = settle(self.plan.most, TOLERANCE);
         let answer = self.model.forward(&mut tape, &bound, &puzzles, &refine)?;
         let loss = self.model.loss(&mut tape, &answer, &solutions)?;
-        let mut total = loss;
-        if self.plan.penalty > 0.0 {
-            let seed = self.plan.seed ^ at as u64;
-            let penalty = self.model.jacobian_penalty(&mut tape, &bound, &answer, STRIDE, seed)?;
-            total = tape.axpy(self.plan.penalty as f32, penalty, loss)?;
-        }
+        let Plan { penalty, seed, .. } = self.plan;
+        let total = penalised(&mut tape, &bound, self.model, &answer, loss, penalty, seed ^ at as u64)?;
         let gradients = tape.backward(total)?;
         self.trainer.step(&mut tape, &bound, &gradients, &[])?;
         tape.submit()?;
