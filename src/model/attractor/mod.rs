@@ -12,6 +12,10 @@
 //! made and how they are differentiated: [`Refine::Settle`] takes the options of [`fixed_point`](crate::solve::fixed_point),
 //! [`Refine::Steps`] with 0 steps takes the solver out and decodes the proposal.
 //!
+//! The gates leave room for a map that does not contract on inputs that training never saw: `jacobian_penalty` of both models,
+//! added to the loss, keeps it flat where it settles. With [`Positions::Board`](crate::model::transformer::Positions::Board)
+//! a puzzle model knows cells by where others are from them.
+//!
 //! The paper differentiates in one step, `u = v` ([`Adjoint::one_step`](crate::solve::Adjoint::one_step)), its code with
 //! `u = v + Jᵀ v` ([`Adjoint::neumann`](crate::solve::Adjoint::neumann) of 1, here without the code's bound on `|Jᵀ v|`), its
 //! largest network exactly.
