@@ -11,7 +11,7 @@ use kuramoto::network::{
     Adaptation, AdaptiveOptions, Coupling, LyapunovOptions, Network, Observable, RunOptions, Scheme, State, Term,
     coupling_energy, edge_coherence, histogram, lyapunov, phases, run, run_adaptive, winding,
 };
-use kuramoto::{Boundary, DType, ErrorKind, Graph, Loops, Result, Tape, Value};
+use kuramoto::{Boundary, DType, EdgeCoupling, ErrorKind, Graph, Loops, Result, Tape, Tensor, Value};
 
 fn f32s(tape: &mut Tape, data: &[f64], shape: &[usize]) -> Result<Value> {
     tape.upload(data, shape, DType::F32)
@@ -88,7 +88,7 @@ fn the_negative_gradient_of_the_energy_is_the_coupling() -> Result<()> {
     let theta = f32s(&mut tape, &theta, &[2, 40])?;
     let theta = tape.leaf(theta);
     let Coupling::Edges { weights, lag, harmonic, .. } = &network.terms[0].coupling else { panic!("edges") };
-    let coupling = kuramoto::EdgeCoupling { weights: *weights, strength: network.terms[0].strength, lag: *lag };
+    let coupling = EdgeCoupling { weights: *weights, strength: network.terms[0].strength, lag: *lag };
     let energy = tape.couple_energy(theta, &coupling, &graph, *harmonic)?;
     let ones = f32s(&mut tape, &[1.0; 2], &[2])?;
     let gradient = tape.vjp(&[(energy, ones)])?.read(&mut tape, theta)?;
@@ -145,6 +145,39 @@ fn windings_count_twists_and_vortices() -> Result<()> {
     let charges = observed(&mut tape, &network, &theta, [3, 60], winding(&squares))?;
     assert!(charges.chunks(60).all(|sample| sample.iter().sum::<f64>() == 0.0));
     assert!(charges.iter().any(|charge| *charge != 0.0));
+    Ok(())
+}
+
+#[test]
+fn operands_that_do_not_fit_are_refused() -> Result<()> {
+    let context = device();
+    let mut commands = context.commands();
+    let of = |shape: &[usize]| {
+        let len = shape.iter().product();
+        Tensor::from_slice(&context, &numbers(3, len), shape, DType::F32)
+    };
+    let graph = ring(4);
+    let (theta, weights, strength, lag) = (of(&[2, 4])?, of(&[1, 8])?, of(&[2])?, of(&[2, 1])?);
+    let (flat, short) = (of(&[4])?, of(&[1, 7])?);
+    let (shape, param) = (ErrorKind::Shape, ErrorKind::Param);
+    let fits = EdgeCoupling { weights: &weights, strength: &strength, lag: &lag };
+    let wrong = EdgeCoupling { weights: &short, ..fits };
+    let message = "couple_energy: theta is [4], expected [B, 4]";
+    refused(commands.couple_energy(&flat, &fits, &graph, 1), shape, message);
+    let message = "couple_energy: weights is [1, 7], expected [1, 8] or [2, 8] for 8 edges";
+    refused(commands.couple_energy(&theta, &wrong, &graph, 1), shape, message);
+    let message = "couple_tangent: harmonic is 0, expected 1 to 1000";
+    refused(commands.couple_tangent(&theta, &theta, &fits, &graph, 0), param, message);
+    let message = "couple_tangent: tangent is [4], expected [2, 4]";
+    refused(commands.couple_tangent(&theta, &flat, &fits, &graph, 1), shape, message);
+    let rule = Adaptation { rate: 1.0, decay: 1.0, lag: 0.0 };
+    let message = "adapt_coupling: weights is [1, 7], expected [B, 8] for 8 edges";
+    refused(commands.adapt_coupling(&short, &theta, &strength, &graph, &rule), shape, message);
+    let message = "adapt_coupling: theta is [2, 4], expected [1, 4]";
+    refused(commands.adapt_coupling(&weights, &theta, &strength, &graph, &rule), shape, message);
+    let message = "winding: theta is [2, 4], expected [B, 5] for loops through 5 nodes";
+    refused(commands.winding(&theta, &Loops::ring(5)?), shape, message);
+    refused(commands.phase_histogram(&flat, 3), shape, "phase_histogram: theta is [4], expected [B, N]");
     Ok(())
 }
 
