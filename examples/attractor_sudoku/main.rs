@@ -195,7 +195,8 @@ fn run(mut args: Args) -> Result<bool, Box<dyn Error>> {
     if let Some(path) = &args.json {
         let report = json!({
             "machine": machine, "seed": args.seed, "steps": args.steps, "batch": args.batch, "width": args.width, "heads": args.heads,
-            "places": args.places, "penalty": penalty,            "parameters": parameters.learned(), "peak_bytes": bytes, "before": before, "after": after,
+            "places": args.places, "penalty": penalty,
+            "parameters": parameters.learned(), "peak_bytes": bytes, "before": before, "after": after,
             "effort": effort, "difficulty": difficulty, "history": training.history, "seconds": seconds,
         });
         std::fs::write(path, serde_json::to_string_pretty(&report)?)?;
