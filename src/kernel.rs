@@ -171,6 +171,15 @@ impl Kernel {
         text
     }
 
+    /// Kernel, storage type and constants in one line: `matmul_reg f32 ACROSS=8`.
+    pub fn variant_name(&self, dtype: DType, constants: &[(&'static str, u32)]) -> String {
+        let mut name = format!("{} {dtype}", self.name);
+        for (constant, value) in constants {
+            let _ = write!(name, " {constant}={value}");
+        }
+        name
+    }
+
     /// Every combination of constants that the library uses; one empty list if there are none.
     pub fn constant_sets(&self) -> Vec<Vec<(&'static str, u32)>> {
         let mut sets = vec![vec![]];

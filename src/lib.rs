@@ -21,7 +21,9 @@ pub use cpu::equilibrate::{FlowMethod, FlowOptions};
 pub use cpu::noise::{Distribution, Stream};
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
-pub use gpu::{Bind, Commands, Context, Counters, Profile, Read, Span, Tensor, Work, read, update, write};
+pub use gpu::{
+    Bind, CachedPipelines, Commands, Context, Counters, Profile, Read, Span, Tensor, Work, read, update, write,
+};
 pub use kernel::{DType, Kernel};
 pub use ops::adam::AdamOptions;
 pub use ops::conv2d::ConvOptions;

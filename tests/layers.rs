@@ -275,6 +275,14 @@ fn nothing_that_ships_panics_on_purpose() {
     assert_eq!(used.len(), PANICS.len(), "an excuse that excuses nothing");
 }
 
+/// What wgpu marks unsafe is called in one place, with the reason beside it.
+#[test]
+fn unsafe_is_in_one_module() {
+    let unsafe_in: Vec<String> =
+        sources().into_iter().filter(|s| s.code.contains("unsafe {")).map(|s| s.path).collect();
+    assert_eq!(unsafe_in, ["gpu/trust.rs"]);
+}
+
 /// Files past 400 lines, each with the reason why it is not two.
 const LONG: &[(&str, &str)] = &[];
 

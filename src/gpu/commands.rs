@@ -72,18 +72,18 @@ impl Work {
 pub struct Commands {
     pub(super) context: Context,
     // Declared before the encoder: an open pass ends before its encoder goes.
-    pass: Option<wgpu::ComputePass<'static>>,
-    encoder: wgpu::CommandEncoder,
-    holdings: Holdings,
+    pub(super) pass: Option<wgpu::ComputePass<'static>>,
+    pub(super) encoder: wgpu::CommandEncoder,
+    pub(super) holdings: Holdings,
     foreign: bool,
     timing: Option<Timing>,
 }
 
 /// What a recording keeps from being reused until it is submitted.
-struct Holdings {
+pub(super) struct Holdings {
     context: Context,
-    id: RecordingId,
-    arena: Arena,
+    pub(super) id: RecordingId,
+    pub(super) arena: Arena,
     slots: Vec<Arc<Slot>>,
 }
 

@@ -5,13 +5,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::adapter::{cooperative_tile, instance, loop_limit};
 use super::arena::Chunks;
+use super::cache::PipelineCache;
 use super::commands::Commands;
 use super::latch::{Latch, lock};
 use super::memory::Guarded;
 use super::pipeline::{BindGroups, Pipelines};
 use super::pool::{Pool, RecordingId};
 use super::profile::Profile;
+use super::trust;
 use crate::error::{Error, ErrorKind, Result};
 
 /// A device, its pipelines and its pool of buffers. Cheap to clone; clones are the same context.
@@ -29,8 +32,11 @@ pub(crate) struct Inner {
     pub(crate) features: wgpu::Features,
     /// Loop rounds after which the driver stops an invocation without a word.
     pub(crate) loop_limit: Option<u64>,
+    /// Edge of the cooperative matrices with f16 operands and f32 sums.
+    pub(crate) cooperative_tile: Option<u32>,
     pub(crate) latch: Latch,
     pub(crate) pipelines: Pipelines,
+    pub(crate) pipeline_cache: PipelineCache,
     pub(crate) bind_groups: BindGroups,
     pub(crate) pool: Pool,
     pub(crate) chunks: Chunks,
@@ -98,10 +104,17 @@ impl Context {
     /// `NoAdapter` if the adapter gives no device.
     pub fn from_adapter(adapter: &wgpu::Adapter) -> Result<Context> {
         let info = adapter.get_info();
+        let cooperative_tile = cooperative_tile(adapter);
+        let (mut features, mut experimental_features) = (Context::required_features(adapter), Default::default());
+        if cooperative_tile.is_some() {
+            features |= wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
+            experimental_features = trust::experimental_features();
+        }
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("kuramoto"),
-            required_features: Context::required_features(adapter),
+            required_features: features,
             required_limits: Context::required_limits(adapter),
+            experimental_features,
             ..Default::default()
         };
         let refused = |why: String| {
@@ -114,7 +127,7 @@ impl Context {
             Ok(Err(e)) => return Err(refused(e.to_string())),
             Err(_) => return Err(refused("the driver failed while creating it".into())),
         };
-        let context = Context::from_wgpu(device.clone(), queue, info);
+        let context = Context::build(device.clone(), queue, info, Latch::default(), cooperative_tile, None);
         device.set_device_lost_callback(context.device_lost_handler());
         let latch = context.0.latch.clone();
         // Everything foreseeable is checked before or caught in a scope; what still arrives here was reported on
@@ -134,7 +147,7 @@ impl Context {
     /// Create the device with [`Context::required_features`] and [`Context::required_limits`] to run every kernel at
     /// every size that the adapter can.
     pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue, info: wgpu::AdapterInfo) -> Context {
-        Context::build(device, queue, info, Latch::default(), None)
+        Context::build(device, queue, info, Latch::default(), None, None)
     }
 
     fn build(
@@ -142,10 +155,12 @@ impl Context {
         queue: wgpu::Queue,
         info: wgpu::AdapterInfo,
         latch: Latch,
+        cooperative_tile: Option<u32>,
         guarded: Option<Mutex<Vec<Guarded>>>,
     ) -> Context {
         Context(Arc::new(Inner {
             loop_limit: loop_limit(&info),
+            cooperative_tile,
             limits: device.limits(),
             features: device.features(),
             device,
@@ -153,6 +168,7 @@ impl Context {
             info,
             latch,
             pipelines: Pipelines::default(),
+            pipeline_cache: PipelineCache::default(),
             bind_groups: BindGroups::default(),
             pool: Pool::default(),
             chunks: Chunks::default(),
@@ -171,18 +187,8 @@ impl Context {
     /// Another context on the same device whose tensors start as NaN and end in a guard zone that stays bound.
     pub(crate) fn poisoned(&self) -> Context {
         let c = &self.0;
-        Context::build(c.device.clone(), c.queue.clone(), c.info.clone(), c.latch.clone(), Some(Mutex::default()))
-    }
-
-    /// The features that kernels of this library use, as far as `adapter` has them: f16 storage, timestamps for
-    /// [`Context::profile`], subgroups.
-    pub fn required_features(adapter: &wgpu::Adapter) -> wgpu::Features {
-        adapter.features() & (wgpu::Features::SHADER_F16 | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SUBGROUP)
-    }
-
-    /// The adapter's own limits: the defaults of WebGPU stop at 128 MiB a binding.
-    pub fn required_limits(adapter: &wgpu::Adapter) -> wgpu::Limits {
-        adapter.limits()
+        let (device, queue) = (c.device.clone(), c.queue.clone());
+        Context::build(device, queue, c.info.clone(), c.latch.clone(), c.cooperative_tile, Some(Mutex::default()))
     }
 
     /// Turns on checks that need a readback: every op first refuses NaN, infinities and, where it takes a state,
@@ -367,21 +373,4 @@ impl std::fmt::Debug for Context {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Context({}, {})", self.0.info.name, self.0.info.driver_info)
     }
-}
-
-/// Mesa's software driver counts the rounds of all loops of an invocation and leaves at 65535; measured on 22.3.6, gone
-/// in 25.0.7. Versions between were not measured and count as affected.
-fn loop_limit(info: &wgpu::AdapterInfo) -> Option<u64> {
-    let version = info.driver_info.strip_prefix("Mesa ")?;
-    let major: u32 = version.split('.').next()?.parse().ok()?;
-    (info.driver == "llvmpipe" && major < 25).then_some(65_535)
-}
-
-fn instance() -> wgpu::Instance {
-    wgpu::Instance::new(wgpu::InstanceDescriptor {
-        // GL adapters show the same software driver a second time, without f16.
-        backends: wgpu::Backends::PRIMARY,
-        flags: wgpu::InstanceFlags::empty(),
-        ..wgpu::InstanceDescriptor::new_without_display_handle()
-    })
 }

@@ -1,6 +1,8 @@
 //! The device layer, and the only one that names wgpu: context, tensors, one dispatch.
 
+mod adapter;
 mod arena;
+mod cache;
 mod commands;
 mod context;
 mod copy;
@@ -12,8 +14,11 @@ mod pool;
 mod profile;
 mod readback;
 mod tensor;
+mod trust;
 mod validate;
+mod warm;
 
+pub use cache::CachedPipelines;
 pub use commands::{Bind, Commands, Work, read, update, write};
 pub use context::{Context, Counters};
 pub use profile::{Profile, Span};

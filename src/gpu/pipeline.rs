@@ -11,6 +11,8 @@ use crate::kernel::{Access, DType, Kernel};
 
 /// A compiled kernel and the layout of its one bind group.
 pub(crate) struct Pipeline {
+    /// Kernel, storage type and constants, as [`Kernel::variant_name`] prints them.
+    name: String,
     pub(crate) pipeline: wgpu::ComputePipeline,
     pub(crate) layout: wgpu::BindGroupLayout,
 }
@@ -36,13 +38,26 @@ impl Context {
         }
         // Compiled outside of the lock: two threads may both compile, the second result is dropped.
         let pipeline = self
-            .scoped(|| build(&self.0.device, kernel, kernel.text(dtype, constants)))
+            .scoped(|| build(self, kernel, dtype, constants))
             .map_err(|e| self.explain(ErrorKind::Shader, &format!("{}: the kernel was rejected", kernel.name), e))?;
         Ok(lock(&self.0.pipelines.0).entry(key).or_insert_with(|| Arc::new(pipeline)).clone())
     }
 }
 
-fn build(device: &wgpu::Device, kernel: &Kernel, text: String) -> Pipeline {
+impl Context {
+    /// The pipelines compiled so far, sorted: `linear_reg f32 ACROSS=8`. A program that keeps them can have them compiled
+    /// before it needs them; see [`prewarm`](crate::ops::prewarm()).
+    pub fn compiled(&self) -> Vec<String> {
+        let mut names: Vec<String> = lock(&self.0.pipelines.0).values().map(|p| p.name.clone()).collect();
+        names.sort();
+        names
+    }
+}
+
+fn build(context: &Context, kernel: &Kernel, dtype: DType, constants: &[(&'static str, u32)]) -> Pipeline {
+    let text = kernel.text(dtype, constants);
+    let device = &context.0.device;
+    let cache = context.0.pipeline_cache.get();
     let label = Some(kernel.name);
     let module = device
         .create_shader_module(wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(text.into()) });
@@ -69,9 +84,9 @@ fn build(device: &wgpu::Device, kernel: &Kernel, text: String) -> Pipeline {
         module: &module,
         entry_point: Some("main"),
         compilation_options: wgpu::PipelineCompilationOptions::default(),
-        cache: None,
+        cache: cache.as_ref(),
     });
-    Pipeline { pipeline, layout }
+    Pipeline { name: kernel.variant_name(dtype, constants), pipeline, layout }
 }
 
 /// A range of a buffer as a bind group holds it.

@@ -68,6 +68,8 @@ pub mod phase_wrap;
 pub mod phasors;
 pub mod pool_average;
 pub mod pool_max;
+#[cfg(feature = "gpu")]
+mod prewarm;
 pub mod radial_tanh;
 pub mod readout_anchors;
 pub mod readout_norm;
@@ -105,6 +107,9 @@ pub mod winding;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::Kernel;
 use spec::{Case, OpSpec};
+
+#[cfg(feature = "gpu")]
+pub use prewarm::{Prewarmed, prewarm};
 
 /// Every op.
 pub static ALL: &[&OpSpec] = &[
