@@ -1,6 +1,7 @@
 //! Pipelines and bind groups, built once and kept.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -18,10 +19,54 @@ pub(crate) struct Pipeline {
 }
 
 /// Kernels are `'static`, so their address is their identity: two kernels may share a name.
-type PipelineKey = (usize, DType, Vec<(&'static str, u32)>);
+type PipelineKey = (usize, DType);
+
+/// The few sets of constants that one kernel is compiled for; found without building a key.
+type ByConstants = Vec<(Vec<(&'static str, u32)>, Arc<Pipeline>)>;
 
 #[derive(Default)]
-pub(crate) struct Pipelines(Mutex<HashMap<PipelineKey, Arc<Pipeline>>>);
+pub(crate) struct Pipelines(Mutex<HashMap<PipelineKey, ByConstants, Quick>>);
+
+impl Pipelines {
+    fn find(&self, key: PipelineKey, constants: &[(&'static str, u32)]) -> Option<Arc<Pipeline>> {
+        let pipelines = lock(&self.0);
+        let found = pipelines.get(&key)?.iter().find(|(compiled, _)| compiled == constants);
+        found.map(|(_, pipeline)| pipeline.clone())
+    }
+}
+
+/// Keys are addresses of our own; the default hasher guards against keys that an attacker chooses, at the price of a
+/// third of what recording a dispatch costs.
+type Quick = BuildHasherDefault<QuickHasher>;
+
+#[derive(Default)]
+struct QuickHasher(u64);
+
+impl QuickHasher {
+    fn add(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+impl Hasher for QuickHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.add(u64::from_le_bytes(word));
+        }
+    }
+    fn write_u64(&mut self, word: u64) {
+        self.add(word);
+    }
+    fn write_usize(&mut self, word: usize) {
+        self.add(word as u64);
+    }
+    fn finish(&self) -> u64 {
+        // The multiplication leaves the low bits weak, and the map looks at both ends.
+        self.0 ^ self.0 >> 32
+    }
+}
 
 impl Context {
     /// The pipeline of `kernel` for storage in `dtype`, compiled inside an error scope on first use.
@@ -32,15 +77,22 @@ impl Context {
         constants: &[(&'static str, u32)],
     ) -> Result<Arc<Pipeline>> {
         let dtype = if kernel.is_generic() { dtype } else { DType::F32 };
-        let key = (kernel as *const Kernel as usize, dtype, constants.to_vec());
-        if let Some(pipeline) = lock(&self.0.pipelines.0).get(&key) {
-            return Ok(pipeline.clone());
+        let key = (kernel as *const Kernel as usize, dtype);
+        if let Some(pipeline) = self.0.pipelines.find(key, constants) {
+            return Ok(pipeline);
         }
         // Compiled outside of the lock: two threads may both compile, the second result is dropped.
         let pipeline = self
             .scoped(|| build(self, kernel, dtype, constants))
             .map_err(|e| self.explain(ErrorKind::Shader, &format!("{}: the kernel was rejected", kernel.name), e))?;
-        Ok(lock(&self.0.pipelines.0).entry(key).or_insert_with(|| Arc::new(pipeline)).clone())
+        let mut pipelines = lock(&self.0.pipelines.0);
+        let compiled = pipelines.entry(key).or_default();
+        if let Some((_, first)) = compiled.iter().find(|(other, _)| other == constants) {
+            return Ok(first.clone());
+        }
+        let pipeline = Arc::new(pipeline);
+        compiled.push((constants.to_vec(), pipeline.clone()));
+        Ok(pipeline)
     }
 }
 
@@ -48,7 +100,10 @@ impl Context {
     /// The pipelines compiled so far, sorted: `linear_reg f32 ACROSS=8`. A program that keeps them can have them compiled
     /// before it needs them; see [`prewarm`](crate::ops::prewarm()).
     pub fn compiled(&self) -> Vec<String> {
-        let mut names: Vec<String> = lock(&self.0.pipelines.0).values().map(|p| p.name.clone()).collect();
+        let mut names: Vec<String> = {
+            let pipelines = lock(&self.0.pipelines.0);
+            pipelines.values().flatten().map(|(_, pipeline)| pipeline.name.clone()).collect()
+        };
         names.sort();
         names
     }
@@ -97,7 +152,7 @@ type GroupKey = (usize, Vec<Range>);
 /// Bind groups by (pipeline, buffers). Pooled buffers come back in a steady loop, so keys repeat.
 #[derive(Default)]
 pub(crate) struct BindGroups {
-    cache: Mutex<HashMap<GroupKey, wgpu::BindGroup>>,
+    cache: Mutex<HashMap<GroupKey, wgpu::BindGroup, Quick>>,
     created: AtomicU64,
 }
 

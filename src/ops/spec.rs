@@ -53,12 +53,16 @@ impl Port {
 
     /// The spec of this port when storage is `dtype`.
     pub fn spec(&self, dtype: DType) -> Spec {
-        let dtype = match self.elem {
+        Spec { shape: self.shape.clone(), dtype: self.dtype(dtype) }
+    }
+
+    /// The element type of this port when storage is `dtype`.
+    fn dtype(&self, dtype: DType) -> DType {
+        match self.elem {
             Elem::Storage => dtype,
             Elem::F32 => DType::F32,
             Elem::U32 | Elem::Words => DType::U32,
-        };
-        Spec { shape: self.shape.clone(), dtype }
+        }
     }
 }
 
@@ -131,25 +135,29 @@ pub(super) fn f32_spec(shape: &[usize]) -> Spec {
 
 /// Compares `specs` with the op's inputs and returns the storage type.
 pub(super) fn check<O: Op>(op: &O, specs: &[Spec]) -> Result<DType> {
-    let ports = op.inputs();
-    if ports.len() != specs.len() {
-        let message = format!("{}: {} arguments, expected {}", op.name(), specs.len(), ports.len());
+    let given: Vec<(&[usize], DType)> = specs.iter().map(|spec| (spec.shape.as_slice(), spec.dtype)).collect();
+    check_ports(op, &op.inputs(), &given)
+}
+
+/// Compares `given`, extents and element types, with the op's `ports` and returns the storage type.
+fn check_ports<O: Op>(op: &O, ports: &[Port], given: &[(&[usize], DType)]) -> Result<DType> {
+    if ports.len() != given.len() {
+        let message = format!("{}: {} arguments, expected {}", op.name(), given.len(), ports.len());
         return Err(Error::new(ErrorKind::Shape, message));
     }
-    let first = ports.iter().zip(specs).find(|(port, _)| port.elem == Elem::Storage).map(|(_, spec)| spec.dtype);
+    let first = ports.iter().zip(given).find(|(port, _)| port.elem == Elem::Storage).map(|(_, (_, dtype))| *dtype);
     let dtype = op.dtype().or(first).unwrap_or(DType::F32);
     if dtype == DType::U32 {
         return Err(Error::argument(ErrorKind::DType, op.name(), "storage", dtype, "f32 or f16"));
     }
-    for (port, spec) in ports.iter().zip(specs) {
-        let wanted = port.spec(dtype);
-        if spec.shape != wanted.shape {
-            let (got, wanted) = (format!("{:?}", spec.shape), format!("{:?}", wanted.shape));
+    for (port, (shape, given)) in ports.iter().zip(given) {
+        if *shape != port.shape {
+            let (got, wanted) = (format!("{shape:?}"), format!("{:?}", port.shape));
             return Err(Error::argument(ErrorKind::Shape, op.name(), port.name, got, wanted));
         }
-        if spec.dtype != wanted.dtype {
-            let wanted = wanted.dtype;
-            return Err(Error::argument(ErrorKind::DType, op.name(), port.name, spec.dtype, wanted));
+        let wanted = port.dtype(dtype);
+        if *given != wanted {
+            return Err(Error::argument(ErrorKind::DType, op.name(), port.name, *given, wanted));
         }
     }
     Ok(dtype)
@@ -177,10 +185,11 @@ impl Commands {
 
     /// As [`Commands::admit`] without looking at elements, for ops that themselves report what is not finite.
     pub(super) fn admit_shapes<O: Op>(&mut self, op: &O, inputs: &[&Tensor]) -> Result<DType> {
-        let specs: Vec<Spec> = inputs.iter().map(|t| Spec { shape: t.shape().to_vec(), dtype: t.dtype() }).collect();
-        let dtype = check(op, &specs)?;
+        let ports = op.inputs();
+        let given: Vec<(&[usize], DType)> = inputs.iter().map(|tensor| (tensor.shape(), tensor.dtype())).collect();
+        let dtype = check_ports(op, &ports, &given)?;
         let foreign = |tensor: &Tensor| !tensor.context().is_same(self.context());
-        if let Some((port, _)) = op.inputs().iter().zip(inputs).find(|(_, tensor)| foreign(tensor)) {
+        if let Some((port, _)) = ports.iter().zip(inputs).find(|(_, tensor)| foreign(tensor)) {
             let message = format!("{}: {} belongs to another context; wrap its buffer", op.name(), port.name);
             return Err(Error::new(ErrorKind::Foreign, message));
         }
