@@ -1,8 +1,7 @@
 // sphere_step with the oscillator in registers: N is a constant of the prelude.
 //   dst_i = normalize(x_i + gamma (Omega x_i + P_x y_i)),   partial[tile] = - sum over one tile of x_i . y_i
 //
-// One invocation per oscillator, one workgroup per tile of WG oscillators of one sample. Sums run in the order of the
-// plain kernel.
+// One invocation per PER oscillators WG apart, one workgroup per tile of WG PER oscillators of one sample.
 
 const ROTATION_NONE: u32 = 0u;
 const ROTATION_IDENTITY: u32 = 1u;  // Omega x = x
@@ -77,10 +76,13 @@ fn main(
 ) {
     let group = linear_group(wid, grid);
     let sample = group / params.tiles;
-    let within = (group % params.tiles) * WG + lane;
+    let tile = group % params.tiles;
     var along = 0.0;
-    if sample < params.samples && within < params.per_sample {
-        along = step_one(sample * params.per_sample + within);
+    if sample < params.samples {
+        let end = min((tile + 1u) * WG * PER, params.per_sample);
+        for (var i = tile * WG * PER + lane; i < end; i += WG) {
+            along += step_one(sample * params.per_sample + i);
+        }
     }
     let total = tree_sum(lane, along);
     if lane == 0u && sample < params.samples {

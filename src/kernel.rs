@@ -127,13 +127,42 @@ pub struct Constant {
     pub values: &'static [u32],
 }
 
+/// The WGSL text of a kernel, and whether this library answers for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Source {
+    text: &'static str,
+    vouched: bool,
+}
+
+impl Source {
+    /// A program's own text. It is compiled with all of wgpu's runtime checks.
+    pub const fn new(text: &'static str) -> Source {
+        Source { text, vouched: false }
+    }
+
+    /// A text of this library, whose loops are known to end: the counters that wgpu puts into loops stay out.
+    pub(crate) const fn of_library(text: &'static str) -> Source {
+        Source { text, vouched: true }
+    }
+
+    /// The text.
+    pub const fn text(&self) -> &'static str {
+        self.text
+    }
+
+    #[cfg(feature = "gpu")]
+    pub(crate) const fn is_vouched(&self) -> bool {
+        self.vouched
+    }
+}
+
 /// A WGSL kernel: its name, its text and its binding contract.
 #[derive(Debug)]
 pub struct Kernel {
     /// The stem of `shaders/<name>.wgsl`.
     pub name: &'static str,
     /// Library fragments of `shaders/lib/`, then the kernel's file.
-    pub source: &'static str,
+    pub source: Source,
     /// Members of the uniform at binding 0.
     pub params: &'static [Field],
     /// Storage buffers at bindings 1, 2, ….
@@ -156,7 +185,7 @@ impl Kernel {
     ///
     /// `U32` storage is what kernels without a generic binding ignore; it prints like `F32`.
     pub fn text(&self, dtype: DType, constants: &[(&'static str, u32)]) -> String {
-        let mut text = String::with_capacity(self.source.len() + 128);
+        let mut text = String::with_capacity(self.source.text.len() + 128);
         if self.is_generic() {
             text.push_str(match dtype {
                 DType::F16 => "enable f16;\nalias Elem = f16;\n",
@@ -167,7 +196,7 @@ impl Kernel {
         for (name, value) in constants {
             let _ = writeln!(text, "const {name}: u32 = {value}u;");
         }
-        text.push_str(self.source);
+        text.push_str(self.source.text);
         text
     }
 
@@ -208,10 +237,10 @@ impl Kernel {
 /// then `shaders/sphere_step.wgsl`, joined at compile time.
 macro_rules! source {
     ($file:literal $(, $lib:literal)*) => {
-        concat!(
+        $crate::kernel::Source::of_library(concat!(
             $(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/lib/", $lib, ".wgsl")), "\n",)*
             include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $file, ".wgsl"))
-        )
+        ))
     };
 }
 pub(crate) use source;

@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use common::{bits, device, error_of, host_device, noop, numbers, own_device, refused, sibling, unit};
-use kuramoto::kernel::{Binding, Elem, Kernel, Params as _, input, output};
+use kuramoto::kernel::{Binding, Elem, Kernel, Params as _, Source, input, output};
 use kuramoto::ops::couple_attention::CoupleAttention;
 use kuramoto::{
     AttentionOptions, AttentionWeights, Commands, Context, ConvOptions, DType, Distribution, ErrorKind, MatmulOptions,
@@ -62,7 +62,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
 const TOY_BINDINGS: &[Binding] = &[input("x", Elem::F32, "[len]"), output("dst", Elem::F32, "[len]")];
 
 const fn toy(name: &'static str, source: &'static str) -> Kernel {
-    Kernel { name, source, params: Len::FIELDS, bindings: TOY_BINDINGS, constants: &[] }
+    Kernel { name, source: Source::new(source), params: Len::FIELDS, bindings: TOY_BINDINGS, constants: &[] }
 }
 
 static TOY: Kernel = toy("toy", TOY_TEXT);
@@ -972,7 +972,7 @@ static MISSPELT: Kernel = toy("misspelt", "@compute @workgroup_size(WG)\nfn main
 
 static READS_WHAT_IT_WRITES: Kernel = Kernel {
     name: "contradiction",
-    source: TOY_TEXT,
+    source: Source::new(TOY_TEXT),
     params: Len::FIELDS,
     bindings: &[output("x", Elem::F32, "[len]"), output("dst", Elem::F32, "[len]")],
     constants: &[],

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use kuramoto::conformance::{Options, Outcome, Report, run_ops};
 use kuramoto::cpu::{Bound, Dual, Oscillators, Real, sphere_normalize};
 use kuramoto::kernel::Params as _;
+use kuramoto::kernel::Source;
 use kuramoto::ops::spec::{AnyOp, Case, Fill, Op, OpSpec, Port};
 use kuramoto::{Commands, Context, DType, Kernel, Result, Tape, Tensor, Var, Work, ops, read, write};
 
@@ -116,14 +117,14 @@ fn params() -> Params {
 }
 
 fn leaked(original: &Kernel, mutant: Option<&Mutant>) -> &'static Kernel {
-    let mut text = original.source.to_string();
+    let mut text = original.source.text().to_string();
     if let Some(mutant) = mutant.filter(|m| !m.from.is_empty()) {
         assert!(text.contains(mutant.from), "{}: the text to change is gone", mutant.name);
         text = text.replace(mutant.from, mutant.to);
     }
     Box::leak(Box::new(Kernel {
         name: original.name,
-        source: Box::leak(text.into_boxed_str()),
+        source: Source::new(Box::leak(text.into_boxed_str())),
         params: Params::FIELDS,
         bindings: original.bindings,
         constants: original.constants,

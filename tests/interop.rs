@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::{device, host_device, numbers, sibling, unit};
-use kuramoto::kernel::{Elem, Kernel, Params as _, input, output};
+use kuramoto::kernel::{Elem, Kernel, Params as _, Source, input, output};
 use kuramoto::{
     Bind, Commands, Context, Counters, DType, Error, Profile, Result, Rotation, StepOptions, Stream, Tape, Tensor,
     Work, read, wgpu, write,
@@ -21,7 +21,8 @@ kuramoto::params! {
 /// What a host writes to put results where it wants them: ops allocate their outputs, a kernel of its own does not.
 static EXPORT: Kernel = Kernel {
     name: "export",
-    source: "
+    source: Source::new(
+        "
 // dst = x + shift
 struct Params { len: u32, shift: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -31,6 +32,7 @@ struct Params { len: u32, shift: f32 }
 fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     if gid.x < params.len { dst[gid.x] = x[gid.x] + params.shift; }
 }",
+    ),
     params: Export::FIELDS,
     bindings: &[input("x", Elem::F32, "[len]"), output("dst", Elem::F32, "[len]")],
     constants: &[],

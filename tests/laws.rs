@@ -5,7 +5,7 @@
 mod common;
 
 use common::{device, dtypes, numbers, unit};
-use kuramoto::kernel::{Binding, DType, Elem, Kernel, Params as _, input, output};
+use kuramoto::kernel::{Binding, DType, Elem, Kernel, Params as _, Source, input, output};
 use kuramoto::{
     AnchorOptions, AnchorReadout, AttentionOptions, AttentionWeights, Boundary, Commands, Context, ConvOptions,
     Distribution, EdgeCoupling, Graph, LatticeCoupling, MatmulOptions, PhaseCoupling, RecurrenceOptions, Result,
@@ -1045,7 +1045,7 @@ const KNOWN_ANSWER_BINDINGS: &[Binding] =
 
 static KNOWN_ANSWERS: Kernel = Kernel {
     name: "philox_known_answers",
-    source: concat!(
+    source: Source::new(concat!(
         include_str!("../shaders/lib/philox.wgsl"),
         "
 // dst = philox(counter, key)
@@ -1061,7 +1061,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let block = philox(counter, vec2<u32>(inputs[at + 4u], inputs[at + 5u]));
     for (var k = 0u; k < 4u; k++) { dst[4u * gid.x + k] = block[k]; }
 }"
-    ),
+    )),
     params: Blocks::FIELDS,
     bindings: KNOWN_ANSWER_BINDINGS,
     constants: &[],

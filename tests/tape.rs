@@ -10,7 +10,7 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 use common::{device, numbers, refused, sibling, unit};
 use kuramoto::cpu::sphere_step::{Mode, Operands};
 use kuramoto::cpu::{self, Bound, Oscillators, Real, couple_conv2d::Extents};
-use kuramoto::kernel::{Binding, Elem, Kernel, Params as _, input, output};
+use kuramoto::kernel::{Binding, Elem, Kernel, Params as _, Source, input, output};
 use kuramoto::{
     Array, Backend, Context, DType, ErrorKind, Result, Rotation, Spec, StepOptions, Tape, Value, Var, Work, read, write,
 };
@@ -185,7 +185,8 @@ const SQUARE_BWD_BINDINGS: &[Binding] =
 
 static SQUARE: Kernel = Kernel {
     name: "square",
-    source: "
+    source: Source::new(
+        "
 // dst = x^2
 struct Params { len: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -195,6 +196,7 @@ struct Params { len: u32 }
 fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     if gid.x < params.len { dst[gid.x] = x[gid.x] * x[gid.x]; }
 }",
+    ),
     params: Len::FIELDS,
     bindings: SQUARE_BINDINGS,
     constants: &[],
@@ -202,7 +204,8 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
 
 static SQUARE_BWD: Kernel = Kernel {
     name: "square_bwd",
-    source: "
+    source: Source::new(
+        "
 // x_bar = 2 x dst_bar
 struct Params { len: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -213,6 +216,7 @@ struct Params { len: u32 }
 fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     if gid.x < params.len { x_bar[gid.x] = 2.0 * x[gid.x] * dst_bar[gid.x]; }
 }",
+    ),
     params: Len::FIELDS,
     bindings: SQUARE_BWD_BINDINGS,
     constants: &[],

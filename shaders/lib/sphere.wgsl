@@ -8,7 +8,8 @@ const NORM_CLAMP: f32 = 1e-12;
 const NORM_TINY: f32 = 1e-20;
 
 fn origin(i: u32, n: u32, inner: u32) -> u32 {
-    return (i / inner) * n * inner + i % inner;
+    // (i / inner) n inner + i % inner, with one division: they are dear.
+    return i + (i / inner) * (n - 1u) * inner;
 }
 
 // How to normalise a vector v: normalize(v)_k = (v_k * shrink) * stretch, with shrink = 1 / max |v_k| and

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use super::context::Context;
 use super::latch::lock;
+use super::trust;
 use crate::error::{ErrorKind, Result};
 use crate::kernel::{Access, DType, Kernel};
 
@@ -114,8 +115,11 @@ fn build(context: &Context, kernel: &Kernel, dtype: DType, constants: &[(&'stati
     let device = &context.0.device;
     let cache = context.0.pipeline_cache.get();
     let label = Some(kernel.name);
-    let module = device
-        .create_shader_module(wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(text.into()) });
+    let descriptor = wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(text.into()) };
+    let module = match kernel.source.is_vouched() {
+        true => trust::shader_module(device, descriptor),
+        false => device.create_shader_module(descriptor),
+    };
     let entry = |binding: usize, ty, has_dynamic_offset| wgpu::BindGroupLayoutEntry {
         binding: binding as u32,
         visibility: wgpu::ShaderStages::COMPUTE,

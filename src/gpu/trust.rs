@@ -18,3 +18,11 @@ pub(super) fn pipeline_cache(device: &wgpu::Device, data: Option<&[u8]>) -> wgpu
     // SAFETY: the data's checksum was compared; wgpu and the driver compare adapter, driver and format themselves.
     unsafe { device.create_pipeline_cache(&descriptor) }
 }
+
+/// The module of a kernel that this library answers for. The counters that wgpu puts into every loop stay out (they cost
+/// up to a quarter of a kernel's time on a software driver); indices and divisions stay checked.
+pub(super) fn shader_module(device: &wgpu::Device, descriptor: wgpu::ShaderModuleDescriptor<'_>) -> wgpu::ShaderModule {
+    let checks = wgpu::ShaderRuntimeChecks { force_loop_bounding: false, ..wgpu::ShaderRuntimeChecks::checked() };
+    // SAFETY: what is left unchecked is that loops end. Those of the library count over extents.
+    unsafe { device.create_shader_module_trusted(descriptor, checks) }
+}

@@ -20,7 +20,7 @@ pub struct Prewarmed {
 /// ```no_run
 /// # fn main() -> kuramoto::Result<()> {
 /// let context = kuramoto::Context::new()?;
-/// let warmed = kuramoto::ops::prewarm(&context, &["linear_reg f32 ACROSS=8", "sphere_step_reg f32 N=4"])?;
+/// let warmed = kuramoto::ops::prewarm(&context, &["linear_reg f32 ACROSS=8", "sphere_step_reg f32 N=4 PER=16"])?;
 /// assert!(warmed.unknown.is_empty());
 /// # Ok(())
 /// # }

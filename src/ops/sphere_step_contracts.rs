@@ -40,8 +40,10 @@ pub static FORWARD_REG: Kernel = Kernel {
     source: source!("sphere_step_reg", "grid", "reduce", "sphere"),
     params: Params::FIELDS,
     bindings: FORWARD_BINDINGS,
-    constants: COMPONENTS,
+    constants: FORWARD_CONSTANTS,
 };
+
+const FORWARD_CONSTANTS: &[Constant] = &[COMPONENTS[0], Constant { name: "PER", values: &[4, 16] }];
 
 /// Components that fit into registers.
 const COMPONENTS: &[Constant] = &[Constant { name: "N", values: &[2, 3, 4, 8, 16] }];

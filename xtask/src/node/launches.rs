@@ -64,7 +64,7 @@ impl Launch {
 
     /// Whether invocations share memory.
     pub fn has_workgroup_memory(&self) -> bool {
-        self.kernel.source.contains("var<workgroup>")
+        self.kernel.source.text().contains("var<workgroup>")
     }
 }
 
@@ -1573,7 +1573,13 @@ const ENTRIES: &[Entry] = &[
         lengths: STEP_SCALARS_LENGTHS,
         groups: 2,
     },
-    Entry { kernel: "sphere_step_reg", constants: &[("N", 4)], params: STEP, lengths: STEP_LENGTHS, groups: 2 },
+    Entry {
+        kernel: "sphere_step_reg",
+        constants: &[("N", 4), ("PER", 4)],
+        params: STEP,
+        lengths: STEP_LENGTHS,
+        groups: 2,
+    },
     Entry {
         kernel: "sphere_turn",
         constants: &[],

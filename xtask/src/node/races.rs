@@ -55,7 +55,7 @@ pub fn check(tools: &Tools) -> Verdict {
     let shared: Vec<&Launch> = launches.iter().filter(|l| l.has_workgroup_memory()).collect();
     let mut unknown: Vec<String> = kuramoto::ops::kernels()
         .into_iter()
-        .filter(|k| k.source.contains("var<workgroup>") && !shared.iter().any(|l| l.kernel.name == k.name))
+        .filter(|k| k.source.text().contains("var<workgroup>") && !shared.iter().any(|l| l.kernel.name == k.name))
         .map(|k| format!("{}: not analysed: no launch in xtask/src/node/launches.rs", k.name))
         .collect();
     let manifest = Manifest { kernels: shared.iter().map(|l| kernel(l)).collect() };

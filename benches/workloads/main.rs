@@ -1,0 +1,157 @@
+//! The library's side of `benches/peers/compare.py`: wall time of whole calls (recording, submission, the device) on inputs
+//! that both sides make from one formula, with a number that both must agree on.
+//!
+//! `cargo bench --bench workloads` prints a table, `-- --json` what the comparison reads.
+
+mod akorn;
+mod inputs;
+mod layers;
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use kuramoto::{Context, Result, Tape, Value};
+use serde::Serialize;
+
+#[derive(Parser)]
+struct Args {
+    /// Only workloads whose name contains TEXT
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Sizes for a GPU also on a software driver
+    #[arg(long)]
+    large: bool,
+    /// Seconds for each workload, after a warm-up
+    #[arg(long, default_value_t = 2.0)]
+    seconds: f64,
+    /// What `cargo bench` passes to every program
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// One call, to be timed.
+pub struct Workload {
+    /// What is computed; the peer's function has the same name.
+    pub name: &'static str,
+    /// `forward`, `training` (forward and backward) or `step`.
+    pub pass: &'static str,
+    /// Extents, by the names that the peer's function takes.
+    pub sizes: serde_json::Value,
+    /// Records the call and returns what is compared.
+    pub run: Box<dyn FnMut(&mut Tape) -> Result<Value>>,
+}
+
+#[derive(Serialize)]
+struct Timed {
+    name: &'static str,
+    pass: &'static str,
+    sizes: serde_json::Value,
+    /// Seconds, the median.
+    seconds: f64,
+    /// The shortest and the longest.
+    range: [f64; 2],
+    calls: usize,
+    /// Root of the mean square of what the call computed first.
+    check: f64,
+}
+
+#[derive(Serialize)]
+struct Report {
+    device: String,
+    software: bool,
+    calls: Vec<Timed>,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match bench(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(3)
+        }
+    }
+}
+
+fn bench(args: &Args) -> Result<()> {
+    let context = Context::new()?;
+    let info = context.info();
+    let device = format!("{}, {} {}", info.name, info.driver, info.driver_info);
+    let large = args.large || !context.is_software();
+    if !args.json {
+        println!("{device}");
+        println!(
+            "{:<24} {:<9} {:>12} {:>12} {:>12} {:>6}",
+            "workload", "pass", "median ms", "least ms", "most ms", "calls"
+        );
+    }
+    let mut report = Report { device, software: context.is_software(), calls: vec![] };
+    let makers = layers::ALL.iter().chain(akorn::ALL);
+    for make in makers {
+        // Made one after the other: the large ones would not fit side by side.
+        for workload in make(&context, large, args.filter.as_deref().unwrap_or(""))? {
+            let timed = time(&context, workload, args.seconds)?;
+            if !args.json {
+                let [least, most] = timed.range.map(|t| t * 1e3);
+                println!(
+                    "{:<24} {:<9} {:>12.3} {least:>12.3} {most:>12.3} {:>6}  {}",
+                    timed.name,
+                    timed.pass,
+                    timed.seconds * 1e3,
+                    timed.calls,
+                    timed.sizes
+                );
+            }
+            report.calls.push(timed);
+            context.trim();
+        }
+    }
+    if args.json {
+        println!("{}", serde_json::json!(report));
+    }
+    Ok(())
+}
+
+/// Calls at most.
+const MOST: usize = 1000;
+
+fn time(context: &Context, mut workload: Workload, seconds: f64) -> Result<Timed> {
+    let mut tape = Tape::new(context);
+    let value = (workload.run)(&mut tape)?;
+    let numbers = tape.backend().read(&value)?;
+    let check = (numbers.iter().map(|v| v * v).sum::<f64>() / numbers.len().max(1) as f64).sqrt();
+    drop((tape, value));
+    let mut times = Vec::new();
+    let begin = Instant::now();
+    // Two more calls fill the pool and the bind groups.
+    for call in 0..MOST {
+        let start = Instant::now();
+        let mut tape = Tape::new(context);
+        let value = (workload.run)(&mut tape)?;
+        tape.submit()?;
+        context.wait()?;
+        let took = start.elapsed();
+        drop((tape, value));
+        if call >= 2 {
+            times.push(took);
+        }
+        if times.len() >= 3 && begin.elapsed() > Duration::from_secs_f64(seconds) {
+            break;
+        }
+    }
+    times.sort();
+    let seconds = |at: usize| times[at].as_secs_f64();
+    Ok(Timed {
+        name: workload.name,
+        pass: workload.pass,
+        sizes: workload.sizes,
+        seconds: seconds(times.len() / 2),
+        range: [seconds(0), seconds(times.len() - 1)],
+        calls: times.len(),
+        check,
+    })
+}
