@@ -18,6 +18,12 @@ def numbers(shape, k, scale=1.0, shift=0.0, device="cpu"):
     return (shift + scale * raw.to(torch.float32)).reshape(shape)
 
 
+def check(result):
+    """What both sides must agree on."""
+    flat = result.double().reshape(-1)
+    return (flat + numbers(flat.shape, 97, device=flat.device).double()).pow(2).mean().sqrt().item()
+
+
 def on_sphere(x, axis, n):
     """Groups of n numbers along an axis, divided by their lengths."""
     shape = x.shape

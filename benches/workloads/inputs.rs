@@ -17,3 +17,18 @@ pub fn tensor(context: &Context, shape: &[usize], k: usize, scale: f32, shift: f
     let len = shape.iter().product();
     Tensor::from_slice(context, &numbers(len, k, scale, shift), shape, DType::F32)
 }
+
+/// The `k`-th input with groups of `n` numbers along `axis` divided by their lengths.
+pub fn on_sphere(context: &Context, shape: &[usize], k: usize, axis: usize, n: usize) -> Result<Tensor> {
+    let mut commands = context.commands();
+    let x = commands.sphere_normalize(&tensor(context, shape, k, 1.0, 0.01)?, axis, n)?;
+    commands.submit()?;
+    Ok(x)
+}
+
+/// What both sides must agree on: the root of the mean square of the result plus one more input, so that neither a
+/// result's sign nor its order goes unnoticed.
+pub fn check(result: &[f64]) -> f64 {
+    let square = result.iter().enumerate().map(|(i, value)| (value + f64::from(number(i, 97))).powi(2));
+    (square.sum::<f64>() / result.len().max(1) as f64).sqrt()
+}

@@ -8,7 +8,7 @@ use kuramoto::{
 use serde_json::json;
 
 use super::Workload;
-use super::inputs::tensor;
+use super::inputs::{on_sphere, tensor};
 
 /// Makes the workloads of one kind whose name contains the text.
 pub type Make = fn(&Context, bool, &str) -> Result<Vec<Workload>>;
@@ -48,7 +48,7 @@ fn sphere_step(context: &Context, large: bool, filter: &str) -> Result<Vec<Workl
     for n in [2, 4] {
         let [b, c, h] = if large { [64, 64, 128] } else { [16, 64, 64] };
         let shape = [b, c, h, h];
-        let x = context.commands().sphere_normalize(&tensor(context, &shape, 0, 1.0, 0.01)?, 1, n)?;
+        let x = on_sphere(context, &shape, 0, 1, n)?;
         let y = tensor(context, &shape, 1, 1.0, 0.0)?;
         let gamma = tensor(context, &[1], 2, 0.0, 0.3)?;
         let frequency = tensor(context, &[1], 3, 0.0, 0.5)?;
@@ -132,8 +132,7 @@ fn anchors(context: &Context, large: bool, filter: &str) -> Result<Vec<Workload>
     }
     let [b, t, heads, d, n] = if large { [64, 512, 8, 64, 16] } else { [8, 128, 4, 16, 8] };
     let tokens = [b, t, heads * d];
-    let positions = tensor(context, &[heads, t, n], 3, 1.0, 0.01)?;
-    let positions = context.commands().sphere_normalize(&positions, 2, n)?;
+    let positions = on_sphere(context, &[heads, t, n], 3, 2, n)?;
     let inputs = vec![
         tensor(context, &tokens, 0, 1.0, 0.0)?,
         tensor(context, &tokens, 1, 1.0, 0.0)?,
@@ -158,7 +157,7 @@ fn equilibrate(context: &Context, large: bool, filter: &str) -> Result<Vec<Workl
         return Ok(vec![]);
     }
     let [count, n] = if large { [64 * 8 * 512, 16] } else { [8 * 4 * 128, 8] };
-    let x = context.commands().sphere_normalize(&tensor(context, &[count, n], 0, 1.0, 0.01)?, 1, n)?;
+    let x = on_sphere(context, &[count, n], 0, 1, n)?;
     let h = tensor(context, &[count, n], 1, 1.0, 0.0)?;
     // So short a step and so small a tolerance that no oscillator ends before the last step.
     let options = FlowOptions { method: FlowMethod::Euler, dt: 0.01, steps: 200, tolerance: 1e-20 };

@@ -28,6 +28,9 @@ struct Args {
     /// Seconds for each workload, after a warm-up
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
+    /// One call of each after the first, however long it takes
+    #[arg(long)]
+    quick: bool,
     /// What `cargo bench` passes to every program
     #[arg(long, hide = true)]
     bench: bool,
@@ -55,7 +58,7 @@ struct Timed {
     /// The shortest and the longest.
     range: [f64; 2],
     calls: usize,
-    /// Root of the mean square of what the call computed first.
+    /// Of what the call computed first; see [`inputs::check`].
     check: f64,
 }
 
@@ -94,7 +97,7 @@ fn bench(args: &Args) -> Result<()> {
     for make in makers {
         // Made one after the other: the large ones would not fit side by side.
         for workload in make(&context, large, args.filter.as_deref().unwrap_or(""))? {
-            let timed = time(&context, workload, args.seconds)?;
+            let timed = time(&context, workload, args)?;
             if !args.json {
                 let [least, most] = timed.range.map(|t| t * 1e3);
                 println!(
@@ -119,15 +122,15 @@ fn bench(args: &Args) -> Result<()> {
 /// Calls at most.
 const MOST: usize = 1000;
 
-fn time(context: &Context, mut workload: Workload, seconds: f64) -> Result<Timed> {
+fn time(context: &Context, mut workload: Workload, args: &Args) -> Result<Timed> {
     let mut tape = Tape::new(context);
     let value = (workload.run)(&mut tape)?;
-    let numbers = tape.backend().read(&value)?;
-    let check = (numbers.iter().map(|v| v * v).sum::<f64>() / numbers.len().max(1) as f64).sqrt();
+    let check = inputs::check(&tape.backend().read(&value)?);
     drop((tape, value));
     let mut times = Vec::new();
     let begin = Instant::now();
     // Two more calls fill the pool and the bind groups.
+    let warm = if args.quick { 0 } else { 2 };
     for call in 0..MOST {
         let start = Instant::now();
         let mut tape = Tape::new(context);
@@ -136,10 +139,11 @@ fn time(context: &Context, mut workload: Workload, seconds: f64) -> Result<Timed
         context.wait()?;
         let took = start.elapsed();
         drop((tape, value));
-        if call >= 2 {
+        if call >= warm {
             times.push(took);
         }
-        if times.len() >= 3 && begin.elapsed() > Duration::from_secs_f64(seconds) {
+        let enough = times.len() >= 3 && begin.elapsed() > Duration::from_secs_f64(args.seconds);
+        if enough || args.quick {
             break;
         }
     }

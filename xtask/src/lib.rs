@@ -3,8 +3,10 @@
 //! Exit codes: 0 all is well, 1 a check failed, 2 the input is wrong, 3 there is no adapter.
 
 pub mod adapter;
+pub mod bundle;
 #[path = "../../examples/common/cache.rs"]
 mod cache;
+pub mod checklist;
 pub mod conformance;
 pub mod data;
 pub mod demo;
@@ -60,6 +62,10 @@ enum Command {
     Golden(golden::Args),
     /// Times every kernel, forward and backward, by the device's clock
     Profile(profile::Args),
+    /// Finds out what an adapter can do: its ceilings, the price of a dispatch, cooperative matrices
+    Checklist(checklist::Args),
+    /// Packs what measures a machine without a network or a toolchain into one folder
+    Bundle(bundle::Args),
     /// The kernels' texts: lists, shows, validates and translates them
     Shaders {
         #[command(subcommand)]
@@ -84,6 +90,8 @@ pub fn main() -> ExitCode {
         Command::Conformance(args) => conformance::run(&args),
         Command::Golden(args) => golden::run(&args),
         Command::Profile(args) => profile::run(&args),
+        Command::Checklist(args) => checklist::run(&args),
+        Command::Bundle(args) => bundle::run(&args),
         Command::Shaders { action } => shaders::run(&action),
         Command::Node(args) => node::run(&args),
         Command::NewKernel(args) => new_kernel::run(&args),

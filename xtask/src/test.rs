@@ -157,7 +157,8 @@ fn steps(full: bool, device: bool) -> Vec<Step> {
         steps.push(example(&name, &["--quick", "--out", &format!("target/examples/{name}")]));
     }
     steps.push(cargo("xtask demo --size 32 --steps 20 --out target/demo"));
-    for bench in stems(&root.join("benches")) {
+    let benches = root.join("benches");
+    for bench in stems(&benches).into_iter().chain(folders(&benches)) {
         // As a test, so that dependencies are not compiled once more with optimisations: what counts here is that it
         // runs, not how fast.
         steps.push(cargo(&format!("test --workspace --bench {bench} -- --quick")).on_device());

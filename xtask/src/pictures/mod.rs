@@ -11,6 +11,7 @@ mod frame;
 mod gif;
 mod plot;
 mod png;
+mod roofline;
 mod silhouette;
 mod text;
 
@@ -19,6 +20,7 @@ pub use frame::Frame;
 pub use gif::write_gif;
 pub use plot::{Panel, Plot, Series, write_plot};
 pub use png::{write_contact_sheet, write_png};
+pub use roofline::{Point, Roofline, write_roofline};
 pub use silhouette::Silhouette;
 
 /// A path of its own for each unit test that writes a file.
