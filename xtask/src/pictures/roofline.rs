@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::PictureError;
 use super::colour::oklch;
@@ -61,7 +62,8 @@ fn draw(path: &Path, roofline: &Roofline) -> Result<(), Box<dyn std::error::Erro
     let area = SVGBackend::new(path, SIZE).into_drawing_area();
     area.fill(&WHITE)?;
     let (head, body) = area.split_vertically(46);
-    head.draw_text(title, &text::centred(19)?, (SIZE.0 as i32 / 2, 26))?;
+    let middle = text::vector(19)?.pos(Pos::new(HPos::Center, VPos::Center));
+    head.draw_text(title, &middle, (SIZE.0 as i32 / 2, 26))?;
     let mut chart = ChartBuilder::on(&body)
         .margin(14)
         .set_label_area_size(LabelAreaPosition::Left, 74)
@@ -72,8 +74,8 @@ fn draw(path: &Path, roofline: &Roofline) -> Result<(), Box<dyn std::error::Erro
         .light_line_style(TRANSPARENT)
         .bold_line_style(RGBColor(226, 228, 236))
         .axis_style(RGBColor(150, 153, 168))
-        .label_style(text::plain(14)?)
-        .axis_desc_style(text::plain(16)?)
+        .label_style(text::vector(14)?)
+        .axis_desc_style(text::vector(16)?)
         .x_desc("floating-point operations for a byte")
         .y_desc("GFLOP/s")
         .x_label_formatter(&|x| power(*x))
@@ -96,7 +98,7 @@ fn draw(path: &Path, roofline: &Roofline) -> Result<(), Box<dyn std::error::Erro
         }))?;
         // The name stands beside the fastest.
         let best = own.iter().max_by(|a, b| a.gflop_s.total_cmp(&b.gflop_s));
-        let style = ("sans-serif", 11, &colour).into_text_style(&(0, 0));
+        let style = text::vector(11)?.color(&colour);
         let label =
             best.map(|p| EmptyElement::at((p.intensity, p.gflop_s)) + Text::new((*name).to_owned(), (7, -6), style));
         chart.draw_series(label)?;

@@ -24,15 +24,26 @@ const INK: RGBColor = RGBColor(38, 40, 56);
 
 const NAME: &str = "pictures";
 
+/// In a vector picture a viewer's own typeface stands in, so the name is one that every viewer knows.
+const VECTOR_NAME: &str = "sans-serif";
+
 /// Text of a height in pixels, with its top left corner at its position.
 pub(super) fn plain(height: u32) -> Result<TextStyle<'static>, PictureError> {
+    named(NAME, height)
+}
+
+/// [`plain`] for a picture that names its typeface in place of drawing it.
+pub(super) fn vector(height: u32) -> Result<TextStyle<'static>, PictureError> {
+    named(VECTOR_NAME, height)
+}
+
+fn named(name: &'static str, height: u32) -> Result<TextStyle<'static>, PictureError> {
     static REGISTERED: OnceLock<bool> = OnceLock::new();
-    let registered =
-        REGISTERED.get_or_init(|| register_font(NAME, FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT).is_ok());
-    if !registered {
+    let register = |name| register_font(name, FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT).is_ok();
+    if !REGISTERED.get_or_init(|| register(NAME) && register(VECTOR_NAME)) {
         return Err(PictureError::Draw("the typeface is damaged".to_owned()));
     }
-    Ok((NAME, height, &INK).into_text_style(&(0, 0)))
+    Ok((name, height, &INK).into_text_style(&(0, 0)))
 }
 
 /// Text of a height in pixels, centred on its position.
