@@ -18,7 +18,7 @@ mod contracts;
 #[path = "conv2d_device.rs"]
 mod device;
 
-pub use contracts::{BACKWARD_W, BACKWARD_W_REG, BACKWARD_X, FORWARD, REG};
+pub use contracts::{BACKWARD_W, BACKWARD_W_REG, BACKWARD_X, FORWARD, REG, STAGED};
 
 /// Options of a convolution: rows first, then columns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,6 +41,8 @@ impl Default for ConvOptions {
 enum Variant {
     Plain,
     Registers,
+    /// The map and the cotangent of `x`; gradients of parameters are those of `Registers`.
+    Staged,
 }
 
 /// A convolution with fixed extents.
@@ -48,14 +50,23 @@ enum Variant {
 pub struct Conv2d {
     extents: Extents,
     biased: bool,
+    /// A case's; otherwise the device decides.
     #[cfg_attr(not(feature = "gpu"), allow(dead_code))]
-    variant: Variant,
+    variant: Option<Variant>,
 }
 
-/// A tile of registers pays once two of its rows are used; of one channel its loads are those of the plain kernel. The
-/// batch size plays no part: results must not depend on it.
-fn choose(c_in: usize, c_out: usize) -> Variant {
-    if c_in.max(c_out) < 2 { Variant::Plain } else { Variant::Registers }
+/// A tile of registers pays once two of its rows are used; of one channel its loads are those of the plain kernel. Workgroup
+/// memory is for GPUs, once half of its 64 rows are used in either direction: on software drivers it gains nothing, and
+/// loses half where tiles are not full. The batch size plays no part: results must not depend on it.
+#[cfg(feature = "gpu")]
+fn choose(c_in: usize, c_out: usize, is_software: bool) -> Variant {
+    if c_in.max(c_out) < 2 {
+        Variant::Plain
+    } else if is_software || c_in.min(c_out) < 32 {
+        Variant::Registers
+    } else {
+        Variant::Staged
+    }
 }
 
 impl Conv2d {
@@ -93,7 +104,7 @@ impl Conv2d {
             out[axis] = room / stride[axis] + 1;
         }
         let extents = Extents { batch, c_in, c_out, size: [height, width], out, kernel: [kh, kw], stride, padding };
-        let op = Conv2d { extents, biased, variant: choose(c_in, c_out) };
+        let op = Conv2d { extents, biased, variant: None };
         // The kernels count pixels of the padded x, and of dst channel by channel.
         let padded = [batch, 1, height + 2 * padding[0] + stride[0], width + 2 * padding[1] + stride[1]];
         for (argument, shape) in [("x", op.x_shape()), ("w", op.w_shape()), ("dst", op.dst_shape()), ("x", padded)] {
@@ -203,6 +214,6 @@ pub static SPEC: OpSpec = OpSpec {
     name: "conv2d",
     formula: "dst[b,o,r,c] = bias[o] + sum w[o,i,dr,dc] x[b,i,r s+dr-p,c t+dc-q]",
     differentiable: true,
-    kernels: &[&FORWARD, &REG, &BACKWARD_X, &BACKWARD_W, &BACKWARD_W_REG, &super::sum_columns::KERNEL],
+    kernels: &[&FORWARD, &REG, &STAGED, &BACKWARD_X, &BACKWARD_W, &BACKWARD_W_REG, &super::sum_columns::KERNEL],
     cases: cases::cases,
 };

@@ -19,13 +19,14 @@ fn row(x: [usize; 4], w: [usize; 4], stride: [usize; 2], padding: [usize; 2]) ->
 fn case(row: Row, variant: Variant) -> Option<Case> {
     let Row { x, w, options, biased, label, fill } = row;
     let mut op = Conv2d::new(&x, &w, biased, &options).ok()?;
-    op.variant = variant;
+    op.variant = Some(variant);
     let fills = vec![fill; op.inputs().len()];
     let bias = if biased { "" } else { " no bias" };
     let ConvOptions { stride, padding } = options;
     let name = match variant {
         Variant::Plain => "plain",
         Variant::Registers => "reg",
+        Variant::Staged => "staged",
     };
     let label = format!("x {x:?} w {w:?} stride {stride:?} padding {padding:?}{bias}{label}");
     Some(Case::new(label, op, fills).linear().variant(name))
@@ -50,6 +51,8 @@ fn rows() -> Vec<Row> {
         row([1, 2, 3, 4], [2, 2, 1, 2], [2, 3], [3, 2]),
         // Two workgroups of pixels, several tiles of the gradients' first stage.
         row([3, 2, 13, 17], [3, 2, 3, 1], [1, 1], [1, 0]),
+        // Two workgroups of channels that stage, in both directions.
+        row([1, 66, 3, 3], [65, 66, 2, 1], [2, 1], [1, 0]),
         edge(" mixed scales", Fill::Mixed(20)),
         edge(" one nonzero", Fill::OneHot),
     ]
@@ -57,7 +60,7 @@ fn rows() -> Vec<Row> {
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for variant in [Variant::Plain, Variant::Registers] {
+    for variant in [Variant::Plain, Variant::Registers, Variant::Staged] {
         cases.extend(rows().into_iter().filter_map(|row| case(row, variant)));
         let small = Row { label: " ladder", ..row([1, 2, 3, 4], [1, 2, 2, 3], [2, 1], [1, 1]) };
         cases.extend(case(small, variant).map(Case::ladder));

@@ -23,7 +23,7 @@ crate::params! {
 }
 
 crate::params! {
-    /// Parameters of the kernel with a tile of registers.
+    /// Parameters of the kernels with a tile of registers.
     pub(super) struct ParamsReg {
         pub pixels: u32, pub rows: u32, pub depth: u32, pub grid_height: u32, pub grid_width: u32,
         pub dst_height: u32, pub dst_width: u32, pub height: u32, pub width: u32,
@@ -59,17 +59,28 @@ pub static BACKWARD_X: Kernel = Kernel {
     constants: &[],
 };
 
+const BINDINGS: &[Binding] = &[
+    input("x", Elem::Storage, "[batch, depth, height, width]"),
+    input("w", Elem::Storage, "[rows, depth, kh, kw] or [depth, rows, kh, kw]"),
+    input("bias", Elem::Storage, "[rows]"),
+    output("dst", Elem::Storage, "[batch, rows, dst_height, dst_width]"),
+];
+
 /// Forward and the cotangent of `x` with a tile of registers.
 pub static REG: Kernel = Kernel {
     name: "conv2d_reg",
     source: source!("conv2d_reg", "grid", "tile"),
     params: ParamsReg::FIELDS,
-    bindings: &[
-        input("x", Elem::Storage, "[batch, depth, height, width]"),
-        input("w", Elem::Storage, "[rows, depth, kh, kw] or [depth, rows, kh, kw]"),
-        input("bias", Elem::Storage, "[rows]"),
-        output("dst", Elem::Storage, "[batch, rows, dst_height, dst_width]"),
-    ],
+    bindings: BINDINGS,
+    constants: &[],
+};
+
+/// The same with operands staged in workgroup memory.
+pub static STAGED: Kernel = Kernel {
+    name: "conv2d_staged",
+    source: source!("conv2d_staged", "grid", "tile", "staged"),
+    params: ParamsReg::FIELDS,
+    bindings: BINDINGS,
     constants: &[],
 };
 

@@ -1,7 +1,7 @@
 //! How [`super::Conv2d`] runs on a device.
 
 use super::contracts::{Params, ParamsReg, ParamsW};
-use super::{BACKWARD_W, BACKWARD_W_REG, BACKWARD_X, Conv2d, FORWARD, REG, Variant};
+use super::{BACKWARD_W, BACKWARD_W_REG, BACKWARD_X, Conv2d, FORWARD, REG, STAGED, Variant, choose};
 use crate::cpu::conv2d::Extents;
 use crate::error::Result;
 use crate::gpu::{Commands, Tensor, Work, read, write};
@@ -11,10 +11,18 @@ use crate::ops::sum_columns::{split, sum_columns};
 /// Rows and columns of a tile of registers, as in the shaders.
 const TILE: usize = 8;
 
+/// Channels and pixels of a workgroup that stages its operands, as in the shader.
+const SIDE: usize = 64;
+
 /// Pixels of a workgroup of the register kernel.
 const BLOCK: usize = 512;
 
 impl Conv2d {
+    fn variant(&self, commands: &Commands) -> Variant {
+        let e = &self.extents;
+        self.variant.unwrap_or_else(|| choose(e.c_in, e.c_out, commands.context().is_software()))
+    }
+
     /// Floating-point operations of one pass: a multiplication and an addition per tap.
     fn flops(&self) -> usize {
         let e = &self.extents;
@@ -57,7 +65,7 @@ impl Conv2d {
             return Ok(dst);
         }
         let rounds = depth * (1 + e.kernel[0] * (1 + e.kernel[1]));
-        match (self.variant, transposed) {
+        match (self.variant(commands), transposed) {
             (Variant::Plain, false) => {
                 let binds = [read(x), read(w), read(bias.unwrap_or(w)), write(&dst)];
                 let work = Work::invocations(dst.len()).rounds(rounds).flops(self.flops());
@@ -69,7 +77,7 @@ impl Conv2d {
                 let binds = [read(w), read(x), write(&dst)];
                 commands.dispatch(&BACKWARD_X, x.dtype(), &[], &self.params(dst.len(), false), &binds, work)?;
             }
-            (Variant::Registers, _) => {
+            (variant @ (Variant::Registers | Variant::Staged), _) => {
                 let taps = e.kernel[0] * e.kernel[1];
                 let (src, size) = if transposed { (e.out, e.size) } else { (e.size, e.out) };
                 let phases = if transposed { e.stride } else { [1, 1] };
@@ -98,10 +106,14 @@ impl Conv2d {
                     biased: bias.is_some().into(),
                 };
                 let binds = [read(x), read(w), read(bias.unwrap_or(w)), write(&dst)];
-                let groups = phases[0] * phases[1] * rows.div_ceil(TILE) * pixels.div_ceil(BLOCK);
-                let rounds = e.kernel[0] * (1 + e.kernel[1] * (1 + depth));
-                let work = Work::workgroups(groups).rounds(rounds).flops(self.flops());
-                commands.dispatch(&REG, x.dtype(), &[], &params, &binds, work)?;
+                let (kernel, groups, each) = match variant {
+                    // Each channel of x is staged and multiplied, and the last ones are filled up to eight.
+                    Variant::Staged => (&STAGED, rows.div_ceil(SIDE) * pixels.div_ceil(SIDE), 4 * depth + 32),
+                    _ => (&REG, rows.div_ceil(TILE) * pixels.div_ceil(BLOCK), depth),
+                };
+                let rounds = e.kernel[0] * (1 + e.kernel[1] * (1 + each));
+                let work = Work::workgroups(phases[0] * phases[1] * groups).rounds(rounds).flops(self.flops());
+                commands.dispatch(kernel, x.dtype(), &[], &params, &binds, work)?;
             }
         }
         Ok(dst)
@@ -120,10 +132,10 @@ impl Conv2d {
         let (pixels, weights) = (e.batch * e.out[0] * e.out[1], e.c_out * columns);
         let sums = weights + if needs[1] { e.c_out } else { 0 };
         // Without weights there is no tile whose invocation could hold the bias' sums.
-        let variant = if weights == 0 { Variant::Plain } else { self.variant };
+        let variant = if weights == 0 { Variant::Plain } else { self.variant(commands) };
         let (kernel, invocations) = match variant {
             Variant::Plain => (&BACKWARD_W, sums),
-            Variant::Registers => (&BACKWARD_W_REG, e.c_out.div_ceil(TILE) * columns.div_ceil(TILE)),
+            Variant::Registers | Variant::Staged => (&BACKWARD_W_REG, e.c_out.div_ceil(TILE) * columns.div_ceil(TILE)),
         };
         let split = split(pixels, invocations);
         let partial = commands.empty(&[split.tiles, sums], DType::F32)?;
@@ -204,5 +216,7 @@ fn centred(x: &Tensor, w: &Tensor) -> Conv2d {
         stride: [1, 1],
         padding: [w[2] / 2, w[3] / 2],
     };
-    Conv2d { extents, biased: true, variant: Variant::Registers }
+    // Of one channel too, which the op itself would leave to the plain kernel.
+    let variant = (extents.c_in.max(extents.c_out) < 2).then_some(Variant::Registers);
+    Conv2d { extents, biased: true, variant }
 }

@@ -15,7 +15,7 @@ mod cases;
 #[path = "linear_contracts.rs"]
 mod contracts;
 
-pub use contracts::{BACKWARD_W, BACKWARD_W_REG, FORWARD, FORWARD_REG};
+pub use contracts::{BACKWARD_W, BACKWARD_W_REG, FORWARD, FORWARD_REG, FORWARD_STAGED};
 #[cfg(feature = "gpu")]
 use contracts::{Params, ParamsW};
 
@@ -27,11 +27,17 @@ const TILE: usize = 8;
 #[cfg(feature = "gpu")]
 const BLOCK: usize = 512;
 
+/// Rows and columns of a workgroup that stages its operands, as in the shader.
+#[cfg(feature = "gpu")]
+const SIDE: usize = 64;
+
 /// Which kernels run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Variant {
     Plain,
     Registers,
+    /// The map and the cotangent of `x`; gradients of parameters are those of `Registers`.
+    Staged,
 }
 
 /// A map with fixed extents.
@@ -41,14 +47,21 @@ pub struct Linear {
     x: Vec<usize>,
     dst: Vec<usize>,
     biased: bool,
+    /// A case's; otherwise the device decides.
     #[cfg_attr(not(feature = "gpu"), allow(dead_code))]
-    variant: Variant,
+    variant: Option<Variant>,
 }
 
 /// A tile of registers pays once two of its rows are used; of one row or column its loads are those of the plain
-/// kernel. The batch size plays no part: results must not depend on it.
-fn choose(rows: usize, depth: usize) -> Variant {
-    if rows.min(depth) < 2 { Variant::Plain } else { Variant::Registers }
+/// kernel. Workgroup memory is for GPUs, once half a tile of it is used in either direction of the map: on software drivers it
+/// gains nothing, and loses half where tiles are not full. The batch size plays no part: results must not depend on it.
+#[cfg(feature = "gpu")]
+fn choose(rows: usize, depth: usize, is_software: bool) -> Variant {
+    match rows.min(depth) {
+        0 | 1 => Variant::Plain,
+        least if is_software || least < SIDE / 2 => Variant::Registers,
+        _ => Variant::Staged,
+    }
 }
 
 impl Linear {
@@ -79,12 +92,17 @@ impl Linear {
         }
         let (outer, inner) = (x[..axis].iter().product(), x[axis + 1..].iter().product());
         let extents = Extents { outer, rows, depth, inner };
-        Ok(Linear { extents, x: x.to_vec(), dst, biased, variant: choose(rows, depth) })
+        Ok(Linear { extents, x: x.to_vec(), dst, biased, variant: None })
     }
 }
 
 #[cfg(feature = "gpu")]
 impl Linear {
+    fn variant(&self, commands: &Commands) -> Variant {
+        let e = &self.extents;
+        self.variant.unwrap_or_else(|| choose(e.rows, e.depth, commands.context().is_software()))
+    }
+
     /// `dst = W x + bias`, or with `transposed` the cotangent of `x`.
     fn map(
         &self,
@@ -112,11 +130,19 @@ impl Linear {
             biased: bias.is_some().into(),
         };
         let binds = [read(x), read(w), read(bias.unwrap_or(w)), write(&dst)];
-        let (kernel, work) = match self.variant {
-            Variant::Plain => (&FORWARD, Work::invocations(dst.len())),
-            Variant::Registers => (&FORWARD_REG, Work::workgroups(rows.div_ceil(TILE) * columns.div_ceil(BLOCK))),
+        let (kernel, work) = match self.variant(commands) {
+            Variant::Plain => (&FORWARD, Work::invocations(dst.len()).rounds(depth)),
+            Variant::Registers => {
+                let groups = rows.div_ceil(TILE) * columns.div_ceil(BLOCK);
+                (&FORWARD_REG, Work::workgroups(groups).rounds(depth))
+            }
+            Variant::Staged => {
+                let groups = rows.div_ceil(SIDE) * columns.div_ceil(SIDE);
+                // Each step is staged and multiplied.
+                (&FORWARD_STAGED, Work::workgroups(groups).rounds(4 * depth + 8))
+            }
         };
-        let work = work.rounds(depth).flops(2 * dst.len() * depth);
+        let work = work.flops(2 * dst.len() * depth);
         commands.dispatch(kernel, x.dtype(), &[], &params, &binds, work)?;
         Ok(dst)
     }
@@ -133,10 +159,10 @@ impl Linear {
         let (columns, weights) = (e.outer * e.inner, e.rows * e.depth);
         let width = weights + if needs[1] { e.rows } else { 0 };
         // Without weights there is no tile whose invocation could hold the bias' sums.
-        let variant = if weights == 0 { Variant::Plain } else { self.variant };
+        let variant = if weights == 0 { Variant::Plain } else { self.variant(commands) };
         let (kernel, invocations) = match variant {
             Variant::Plain => (&BACKWARD_W, width),
-            Variant::Registers => (&BACKWARD_W_REG, e.rows.div_ceil(TILE) * e.depth.div_ceil(TILE)),
+            Variant::Registers | Variant::Staged => (&BACKWARD_W_REG, e.rows.div_ceil(TILE) * e.depth.div_ceil(TILE)),
         };
         let split = super::sum_columns::split(columns, invocations);
         let partial = commands.empty(&[split.tiles, width], DType::F32)?;
@@ -284,6 +310,6 @@ pub static SPEC: OpSpec = OpSpec {
     name: "linear",
     formula: "dst[o,m,i] = bias[m] + sum_k w[m,k] x[o,k,i]",
     differentiable: true,
-    kernels: &[&FORWARD, &FORWARD_REG, &BACKWARD_W, &BACKWARD_W_REG, &super::sum_columns::KERNEL],
+    kernels: &[&FORWARD, &FORWARD_REG, &FORWARD_STAGED, &BACKWARD_W, &BACKWARD_W_REG, &super::sum_columns::KERNEL],
     cases: cases::cases,
 };

@@ -14,19 +14,20 @@ fn case(
 ) -> Option<Case> {
     let depth = x.get(axis)?;
     let mut op = Linear::new(x, &[rows, *depth], biased, axis).ok()?;
-    op.variant = variant;
+    op.variant = Some(variant);
     let fills = vec![fill; op.inputs().len()];
     let bias = if biased { "" } else { " no bias" };
     let name = match variant {
         Variant::Plain => "plain",
         Variant::Registers => "reg",
+        Variant::Staged => "staged",
     };
     Some(Case::new(format!("{x:?} axis {axis} to {rows}{bias}{label}"), op, fills).linear().variant(name))
 }
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for variant in [Variant::Plain, Variant::Registers] {
+    for variant in [Variant::Plain, Variant::Registers, Variant::Staged] {
         let mut add = |x: &[usize], rows, biased, axis, label: &str, fill| {
             cases.extend(case(x, rows, biased, axis, variant, label, fill));
         };
@@ -41,6 +42,9 @@ pub(super) fn cases() -> Vec<Case> {
         add(&[2, 3, 11, 4], 6, true, 2, "", Fill::Uniform);
         // Two blocks of columns, several tiles of the gradients' first stage.
         add(&[2, 6, 301], 7, true, 1, "", Fill::Uniform);
+        // Two workgroups that stage, in both directions.
+        add(&[1, 66, 67], 70, true, 1, "", Fill::Uniform);
+        add(&[65, 9], 67, true, 1, "", Fill::Uniform);
         add(&[4, 9, 5], 12, true, 1, " mixed scales", Fill::Mixed(20));
         add(&[4, 9, 5], 12, true, 1, " one nonzero", Fill::OneHot);
         cases.extend(case(&[2, 2, 3], 2, true, 1, variant, " ladder", Fill::Uniform).map(Case::ladder));

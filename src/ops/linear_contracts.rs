@@ -43,6 +43,15 @@ pub static FORWARD_REG: Kernel = Kernel {
     constants: &[],
 };
 
+/// The same with operands staged in workgroup memory.
+pub static FORWARD_STAGED: Kernel = Kernel {
+    name: "linear_staged",
+    source: source!("linear_staged", "grid", "tile", "staged"),
+    params: Params::FIELDS,
+    bindings: BINDINGS,
+    constants: &[],
+};
+
 /// Cotangents of the weights and the bias, by tiles; `sum_columns` adds them.
 pub static BACKWARD_W: Kernel = Kernel {
     name: "linear_bwd_w",

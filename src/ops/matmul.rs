@@ -43,6 +43,19 @@ pub static FORWARD_REG: Kernel = Kernel {
     constants: &[Constant { name: "ACROSS", values: &[8, 64] }],
 };
 
+/// The same with operands staged in workgroup memory.
+pub static FORWARD_STAGED: Kernel = Kernel {
+    name: "matmul_staged",
+    source: source!("matmul_staged", "grid", "tile", "staged"),
+    params: Params::FIELDS,
+    bindings: BINDINGS,
+    constants: &[],
+};
+
+/// Rows and columns of a workgroup that stages its operands, as in the shader.
+#[cfg(feature = "gpu")]
+const SIDE: usize = 64;
+
 /// Rows and columns of a tile of registers, as in the shader.
 #[cfg(feature = "gpu")]
 const TILE: usize = 8;
@@ -61,12 +74,19 @@ pub struct MatmulOptions {
 enum Variant {
     Plain,
     Registers,
+    Staged,
 }
 
-/// Of one row or column a tile of registers loads as much as the plain kernel. The batch size plays no part: results must
-/// not depend on it.
-fn choose(rows: usize, columns: usize) -> Variant {
-    if rows.min(columns) < 2 { Variant::Plain } else { Variant::Registers }
+/// Of one row or column a tile of registers loads as much as the plain kernel. Workgroup memory is for GPUs, once half a
+/// tile of it is used: on software drivers it gains nothing, and loses half where tiles are not full. The batch size plays
+/// no part: results must not depend on it.
+#[cfg(feature = "gpu")]
+fn choose(rows: usize, columns: usize, is_software: bool) -> Variant {
+    match rows.min(columns) {
+        0 | 1 => Variant::Plain,
+        least if is_software || least < SIDE / 2 => Variant::Registers,
+        _ => Variant::Staged,
+    }
 }
 
 /// A product with fixed extents.
@@ -74,8 +94,9 @@ fn choose(rows: usize, columns: usize) -> Variant {
 pub struct Matmul {
     extents: Extents,
     is_batched: bool,
+    /// A case's; otherwise the device decides.
     #[cfg_attr(not(feature = "gpu"), allow(dead_code))]
-    variant: Variant,
+    variant: Option<Variant>,
 }
 
 impl Matmul {
@@ -114,7 +135,7 @@ impl Matmul {
             }
         }
         let extents = Extents { batch, rows, columns, depth, transpose_a, transpose_b };
-        Ok(Matmul { extents, is_batched, variant: choose(rows, columns) })
+        Ok(Matmul { extents, is_batched, variant: None })
     }
 
     fn shape(&self, rows: usize, columns: usize, turn: bool) -> Vec<usize> {
@@ -180,7 +201,8 @@ impl Matmul {
         let binds = [read(a.tensor), read(b.tensor), write(&dst)];
         let dtype = dst.dtype();
         let flops = 2 * dst.len() * depth;
-        match self.variant {
+        let is_software = commands.context().is_software();
+        match self.variant.unwrap_or_else(|| choose(rows, columns, is_software)) {
             Variant::Plain => {
                 let work = Work::invocations(dst.len()).rounds(depth).flops(flops);
                 commands.dispatch(&FORWARD, dtype, &[], &params, &binds, work)?;
@@ -192,6 +214,12 @@ impl Matmul {
                 let groups = batch * rows.div_ceil(high) * columns.div_ceil(wide);
                 let work = Work::workgroups(groups).rounds(depth).flops(flops);
                 commands.dispatch(&FORWARD_REG, dtype, &[("ACROSS", across as u32)], &params, &binds, work)?;
+            }
+            Variant::Staged => {
+                let groups = batch * rows.div_ceil(SIDE) * columns.div_ceil(SIDE);
+                // Each step is staged and multiplied.
+                let work = Work::workgroups(groups).rounds(4 * depth + 8).flops(flops);
+                commands.dispatch(&FORWARD_STAGED, dtype, &[], &params, &binds, work)?;
             }
         }
         Ok(dst)
@@ -278,7 +306,7 @@ pub static SPEC: OpSpec = OpSpec {
     name: "matmul",
     formula: "dst[z,m,n] = sum_k a[z,m,k] b[z,k,n], either transposed",
     differentiable: true,
-    kernels: &[&FORWARD, &FORWARD_REG],
+    kernels: &[&FORWARD, &FORWARD_REG, &FORWARD_STAGED],
     cases,
 };
 
@@ -296,12 +324,16 @@ fn case(
         let matrix = if turn { [columns, rows] } else { [rows, columns] };
         [batch.as_slice(), &matrix].concat()
     };
-    let op = Matmul { variant, ..Matmul::new(&shape(m, k, turned[0]), &shape(k, n, turned[1]), &options).ok()? };
+    let op = Matmul {
+        variant: Some(variant),
+        ..Matmul::new(&shape(m, k, turned[0]), &shape(k, n, turned[1]), &options).ok()?
+    };
     let letter = |turn: bool| if turn { "T" } else { "N" };
     let batch = batch.map(|z| format!("{z} x ")).unwrap_or_default();
     let name = match variant {
         Variant::Plain => "plain",
         Variant::Registers => "reg",
+        Variant::Staged => "staged",
     };
     let label = format!("{batch}{m} x {k} x {n} {}{}{label}", letter(turned[0]), letter(turned[1]));
     Some(Case::new(label, op, vec![fill; 2]).linear().variant(name))
@@ -310,7 +342,7 @@ fn case(
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     let ways = [[false, false], [false, true], [true, false], [true, true]];
-    for variant in [Variant::Plain, Variant::Registers] {
+    for variant in [Variant::Plain, Variant::Registers, Variant::Staged] {
         let mut add = |batch, extents, turned, label: &str, fill| {
             cases.extend(case(batch, extents, turned, variant, label, fill));
         };
@@ -321,6 +353,8 @@ fn cases() -> Vec<Case> {
             add(None, extents, [false, false], "", Fill::Uniform);
         }
         add(Some(0), [2, 3, 2], [false, true], "", Fill::Uniform);
+        // More than one workgroup that stages, in both directions.
+        add(Some(2), [66, 9, 71], [true, true], "", Fill::Uniform);
         // Two wide workgroups, in the cotangent of b as well.
         add(Some(2), [3, 2, 515], [false, false], "", Fill::Uniform);
         add(None, [12, 2, 515], [true, false], "", Fill::Uniform);

@@ -1,0 +1,160 @@
+// conv2d and its transpose in x, as in conv2d_reg, with operands staged in workgroup memory:
+//   dst[b, m, r, c] = bias[m] + sum_{k, dr, dc} w[m row + k col + (dr, dc)] x[b, k, r s + dr - p, c t + dc - q]
+// or, transposed,
+//   dst[b, m, r, c] =           sum_{k, dr, dc} w[m row + k col + (dr, dc)] x[b, k, (r + p - dr) / s, (c + q - dc) / t]
+//
+// One workgroup per 64 channels m and 64 pixels of one phase; neighbours stage neighbouring pixels. Taps are outside,
+// channels of x inside.
+
+struct Params {
+    pixels: u32,      // batch * grid_height * grid_width
+    rows: u32,        // channels of dst
+    depth: u32,       // channels of x
+    grid_height: u32, // of one phase
+    grid_width: u32,
+    dst_height: u32,
+    dst_width: u32,
+    height: u32,      // of x
+    width: u32,
+    kh: u32,
+    kw: u32,
+    stride_h: u32,
+    stride_w: u32,
+    pad_h: u32,
+    pad_w: u32,
+    row: u32,
+    col: u32,
+    transposed: u32,
+    biased: u32,      // 0: bias is bound to w and not read
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<Elem>;          // [batch, depth, height, width]
+@group(0) @binding(2) var<storage, read> w: array<Elem>;          // [rows, depth, kh, kw] or [depth, rows, kh, kw]
+@group(0) @binding(3) var<storage, read> bias: array<Elem>;       // [rows]
+@group(0) @binding(4) var<storage, read_write> dst: array<Elem>;  // [batch, rows, dst_height, dst_width]
+
+// Four pixels of one phase.
+struct Pixels {
+    sample: vec4<u32>,
+    row: vec4<u32>,
+    col: vec4<u32>,
+}
+
+fn pixels(p: vec4<u32>) -> Pixels {
+    let grid = params.grid_height * params.grid_width;
+    return Pixels(p / grid, (p / params.grid_width) % params.grid_height, p % params.grid_width);
+}
+
+fn bias_of(m: vec4<u32>) -> vec4<f32> {
+    return vec4<f32>(f32(bias[m.x]), f32(bias[m.y]), f32(bias[m.z]), f32(bias[m.w]));
+}
+
+// Channel of dst (x) and of x (y) of the s-th weight that an invocation stages: neighbours take those that lie closer.
+fn place(lane: u32, s: u32, depth_adjoins: bool) -> vec2<u32> {
+    return select(vec2<u32>(lane, s), vec2<u32>(lane / DEEP + (WG / DEEP) * s, lane % DEEP), depth_adjoins);
+}
+
+fn store(m: u32, inside: vec4<bool>, at: vec4<u32>, v: vec4<f32>) {
+    if m >= params.rows { return; }
+    let to = at + m * params.dst_height * params.dst_width;
+    if inside.x { dst[to.x] = Elem(v.x); }
+    if inside.y { dst[to.y] = Elem(v.y); }
+    if inside.z { dst[to.z] = Elem(v.z); }
+    if inside.w { dst[to.w] = Elem(v.w); }
+}
+
+// The distance from a pixel's origin in x to where its tap d reads; wraps below zero.
+fn shift(d: u32, pad: u32, phase: u32, stride: u32) -> u32 {
+    if params.transposed == 0u { return d - pad; }
+    return bitcast<u32>((i32(phase + pad) - i32(d)) / i32(stride));
+}
+
+@compute @workgroup_size(WG)
+fn main(
+    @builtin(local_invocation_index) lane: u32,
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let is_transposed = params.transposed == 1u;
+    let phases = select(vec2<u32>(1u), vec2<u32>(params.stride_h, params.stride_w), is_transposed);
+    let step = select(vec2<u32>(params.stride_h, params.stride_w), vec2<u32>(1u), is_transposed);
+    let group = linear_group(wid, groups);
+    let blocks = (params.pixels + SIDE - 1u) / SIDE;
+    let down = (params.rows + SIDE - 1u) / SIDE;
+    let m = ((group / blocks) % down) * SIDE;
+    let phase = vec2<u32>(group / (blocks * down) / phases.y, group / (blocks * down) % phases.y);
+    let p = (group % blocks) * SIDE;
+    if phase.x >= phases.x { return; }
+
+    let r = m + staged_row(lane);
+    let ma = min(vec4<u32>(r) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.rows - 1u));
+    let mb = min(vec4<u32>(r) + vec4<u32>(32u, 33u, 34u, 35u), vec4<u32>(params.rows - 1u));
+    if params.biased == 1u {
+        tile_begin(bias_of(ma), bias_of(mb));
+    } else {
+        tile_begin(vec4<f32>(0.0), vec4<f32>(0.0));
+    }
+    // The pixel that this invocation stages, past the last one the last once more.
+    let own = pixels(min(vec4<u32>(p + lane), vec4<u32>(params.pixels - 1u)));
+    let plane = params.height * params.width;
+    let begin = own.sample.x * (params.depth * plane);
+    // The other taps lie between the pixels of dst that this phase reads.
+    let dr_first = select(0u, (phase.x + params.pad_h) % params.stride_h, is_transposed);
+    let dc_first = select(0u, (phase.y + params.pad_w) % params.stride_w, is_transposed);
+    for (var dr = dr_first; dr < params.kh; dr += phases.x) {
+        let row = own.row.x * step.x + shift(dr, params.pad_h, phase.x, params.stride_h);
+        for (var dc = dc_first; dc < params.kw; dc += phases.y) {
+            let col = own.col.x * step.y + shift(dc, params.pad_w, phase.y, params.stride_w);
+            let in_image = row < params.height && col < params.width;
+            let tap = dr * params.kw + dc;
+            for (var k = 0u; k < params.depth; k += DEEP) {
+                workgroupBarrier();
+                for (var s = 0u; s < DEEP; s++) {
+                    let at = place(lane, s, params.col < params.row);
+                    let inside = m + at.x < params.rows && k + at.y < params.depth;
+                    let origin = select(0u, (m + at.x) * params.row + (k + at.y) * params.col + tap, inside);
+                    left[at.y * PITCH + at.x] = select(0.0, f32(w[origin]), inside);
+                }
+                for (var s = 0u; s < DEEP; s++) {
+                    let inside = in_image && k + s < params.depth;
+                    let origin = select(0u, begin + (k + s) * plane + row * params.width + col, inside);
+                    right[s * PITCH + lane] = select(0.0, f32(x[origin]), inside);
+                }
+                workgroupBarrier();
+                multiply_staged(lane);
+            }
+        }
+    }
+
+    let pa = vec4<u32>(p + staged_column(lane)) + vec4<u32>(0u, 1u, 2u, 3u);
+    let pb = pa + 32u;
+    let a = pixels(min(pa, vec4<u32>(params.pixels - 1u)));
+    let b = pixels(min(pb, vec4<u32>(params.pixels - 1u)));
+    let dst_plane = params.dst_height * params.dst_width;
+    let r_a = a.row * phases.x + phase.x;
+    let r_b = b.row * phases.x + phase.x;
+    let c_a = a.col * phases.y + phase.y;
+    let c_b = b.col * phases.y + phase.y;
+    let to_a = a.sample * (params.rows * dst_plane) + r_a * params.dst_width + c_a;
+    let to_b = b.sample * (params.rows * dst_plane) + r_b * params.dst_width + c_b;
+    let last = vec2<u32>(params.dst_height, params.dst_width);
+    let inside_a = (pa < vec4<u32>(params.pixels)) & (r_a < last.xxxx) & (c_a < last.yyyy);
+    let inside_b = (pb < vec4<u32>(params.pixels)) & (r_b < last.xxxx) & (c_b < last.yyyy);
+    store(r, inside_a, to_a, tile[0]);
+    store(r + 1u, inside_a, to_a, tile[1]);
+    store(r + 2u, inside_a, to_a, tile[2]);
+    store(r + 3u, inside_a, to_a, tile[3]);
+    store(r + 32u, inside_a, to_a, tile[4]);
+    store(r + 33u, inside_a, to_a, tile[5]);
+    store(r + 34u, inside_a, to_a, tile[6]);
+    store(r + 35u, inside_a, to_a, tile[7]);
+    store(r, inside_b, to_b, tile[8]);
+    store(r + 1u, inside_b, to_b, tile[9]);
+    store(r + 2u, inside_b, to_b, tile[10]);
+    store(r + 3u, inside_b, to_b, tile[11]);
+    store(r + 32u, inside_b, to_b, tile[12]);
+    store(r + 33u, inside_b, to_b, tile[13]);
+    store(r + 34u, inside_b, to_b, tile[14]);
+    store(r + 35u, inside_b, to_b, tile[15]);
+}
