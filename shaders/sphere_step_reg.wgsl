@@ -27,8 +27,8 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> dst: array<Elem>;     // [outer, n, inner]
 @group(0) @binding(6) var<storage, read_write> partial: array<f32>;  // [samples, tiles]
 
-// One oscillator: writes the next state and returns x . y.
-fn step_one(i: u32) -> f32 {
+// One oscillator: writes the next state and returns x . y. `size` is gamma, `only` the first frequency; both are read once for all.
+fn step_one(i: u32, size: f32, only: f32) -> f32 {
     let base = origin(i, N, params.inner);
     var xs: array<f32, N>;
     var v: array<f32, N>;
@@ -43,16 +43,18 @@ fn step_one(i: u32) -> f32 {
     if params.rotation == ROTATION_IDENTITY {
         for (var k = 0u; k < N; k++) { v[k] = xs[k] + v[k]; }
     } else if params.rotation != ROTATION_NONE {
-        let first = select(0u, ((i / params.inner) % params.groups) * (N / 2u), params.rotation == ROTATION_PER_PAIR);
         for (var p = 0u; p < N / 2u; p++) {
-            let w = frequencies[first + select(0u, p, params.rotation == ROTATION_PER_PAIR)];
+            var w = only;
+            if params.rotation == ROTATION_PER_PAIR {
+                w = frequencies[((i / params.inner) % params.groups) * (N / 2u) + p];
+            }
             v[2u * p] = w * xs[2u * p + 1u] + v[2u * p];
             v[2u * p + 1u] = -w * xs[2u * p] + v[2u * p + 1u];
         }
     }
     var largest = 0.0;
     for (var k = 0u; k < N; k++) {
-        v[k] = xs[k] + gamma[0] * v[k];
+        v[k] = xs[k] + size * v[k];
         largest = max(largest, abs(v[k]));
     }
     let divisor = max(largest, NORM_TINY);
@@ -77,11 +79,13 @@ fn main(
     let group = linear_group(wid, grid);
     let sample = group / params.tiles;
     let tile = group % params.tiles;
+    let size = gamma[0];
+    let only = frequencies[0];
     var along = 0.0;
     if sample < params.samples {
         let end = min((tile + 1u) * WG * PER, params.per_sample);
         for (var i = tile * WG * PER + lane; i < end; i += WG) {
-            along += step_one(sample * params.per_sample + i);
+            along += step_one(sample * params.per_sample + i, size, only);
         }
     }
     let total = tree_sum(lane, along);
