@@ -22,7 +22,7 @@ pub use cpu::noise::{Distribution, Stream};
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
 pub use gpu::{
-    Bind, CachedPipelines, Commands, Context, Counters, Profile, Read, Span, Tensor, Work, read, update, write,
+    Bind, CachedPipelines, Choice, Commands, Context, Counters, Profile, Read, Span, Tensor, Work, read, update, write,
 };
 pub use kernel::{DType, Kernel};
 pub use ops::adam::AdamOptions;

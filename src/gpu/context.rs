@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::adapter::{cooperative_tile, instance, loop_limit};
 use super::arena::Chunks;
 use super::cache::PipelineCache;
+use super::choices::Choices;
 use super::commands::Commands;
 use super::latch::{Latch, lock};
 use super::memory::Guarded;
@@ -37,6 +38,7 @@ pub(crate) struct Inner {
     pub(crate) latch: Latch,
     pub(crate) pipelines: Pipelines,
     pub(crate) pipeline_cache: PipelineCache,
+    pub(crate) choices: Choices,
     pub(crate) bind_groups: BindGroups,
     pub(crate) pool: Pool,
     pub(crate) chunks: Chunks,
@@ -169,6 +171,7 @@ impl Context {
             latch,
             pipelines: Pipelines::default(),
             pipeline_cache: PipelineCache::default(),
+            choices: Choices::default(),
             bind_groups: BindGroups::default(),
             pool: Pool::default(),
             chunks: Chunks::default(),

@@ -3,6 +3,7 @@
 mod adapter;
 mod arena;
 mod cache;
+mod choices;
 mod commands;
 mod context;
 mod copy;
@@ -19,6 +20,7 @@ mod validate;
 mod warm;
 
 pub use cache::CachedPipelines;
+pub use choices::Choice;
 pub use commands::{Bind, Commands, Work, read, update, write};
 pub use context::{Context, Counters};
 pub use profile::{Profile, Span};

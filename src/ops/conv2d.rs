@@ -45,6 +45,19 @@ enum Variant {
     Staged,
 }
 
+#[cfg(feature = "gpu")]
+impl Variant {
+    /// The variant that a pin names.
+    fn named(name: &str) -> Option<Variant> {
+        match name {
+            "plain" => Some(Variant::Plain),
+            "reg" => Some(Variant::Registers),
+            "staged" => Some(Variant::Staged),
+            _ => None,
+        }
+    }
+}
+
 /// A convolution with fixed extents.
 #[derive(Clone, Debug)]
 pub struct Conv2d {

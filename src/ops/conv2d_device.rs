@@ -18,9 +18,11 @@ const SIDE: usize = 64;
 const BLOCK: usize = 512;
 
 impl Conv2d {
-    fn variant(&self, commands: &Commands) -> Variant {
-        let e = &self.extents;
-        self.variant.unwrap_or_else(|| choose(e.c_in, e.c_out, commands.context().is_software()))
+    fn variant(&self, commands: &Commands, dtype: DType) -> Variant {
+        let (e, context) = (&self.extents, commands.context());
+        let pinned = || context.pinned_variant("conv2d", dtype, &[e.c_out, e.c_in, e.kernel[0] * e.kernel[1]]);
+        let variant = self.variant.or_else(|| Variant::named(&pinned()?));
+        variant.unwrap_or_else(|| choose(e.c_in, e.c_out, context.is_software()))
     }
 
     /// Floating-point operations of one pass: a multiplication and an addition per tap.
@@ -65,7 +67,7 @@ impl Conv2d {
             return Ok(dst);
         }
         let rounds = depth * (1 + e.kernel[0] * (1 + e.kernel[1]));
-        match (self.variant(commands), transposed) {
+        match (self.variant(commands, x.dtype()), transposed) {
             (Variant::Plain, false) => {
                 let binds = [read(x), read(w), read(bias.unwrap_or(w)), write(&dst)];
                 let work = Work::invocations(dst.len()).rounds(rounds).flops(self.flops());
@@ -132,7 +134,7 @@ impl Conv2d {
         let (pixels, weights) = (e.batch * e.out[0] * e.out[1], e.c_out * columns);
         let sums = weights + if needs[1] { e.c_out } else { 0 };
         // Without weights there is no tile whose invocation could hold the bias' sums.
-        let variant = if weights == 0 { Variant::Plain } else { self.variant(commands) };
+        let variant = if weights == 0 { Variant::Plain } else { self.variant(commands, x.dtype()) };
         let (kernel, invocations) = match variant {
             Variant::Plain => (&BACKWARD_W, sums),
             Variant::Registers | Variant::Staged => (&BACKWARD_W_REG, e.c_out.div_ceil(TILE) * columns.div_ceil(TILE)),

@@ -40,6 +40,19 @@ enum Variant {
     Staged,
 }
 
+#[cfg(feature = "gpu")]
+impl Variant {
+    /// The variant that a pin names.
+    fn named(name: &str) -> Option<Variant> {
+        match name {
+            "plain" => Some(Variant::Plain),
+            "reg" => Some(Variant::Registers),
+            "staged" => Some(Variant::Staged),
+            _ => None,
+        }
+    }
+}
+
 /// A map with fixed extents.
 #[derive(Clone, Debug)]
 pub struct Linear {
@@ -98,9 +111,11 @@ impl Linear {
 
 #[cfg(feature = "gpu")]
 impl Linear {
-    fn variant(&self, commands: &Commands) -> Variant {
-        let e = &self.extents;
-        self.variant.unwrap_or_else(|| choose(e.rows, e.depth, commands.context().is_software()))
+    fn variant(&self, commands: &Commands, dtype: DType) -> Variant {
+        let (e, context) = (&self.extents, commands.context());
+        let pinned = || context.pinned_variant("linear", dtype, &[e.rows, e.depth]);
+        let variant = self.variant.or_else(|| Variant::named(&pinned()?));
+        variant.unwrap_or_else(|| choose(e.rows, e.depth, context.is_software()))
     }
 
     /// `dst = W x + bias`, or with `transposed` the cotangent of `x`.
@@ -130,7 +145,7 @@ impl Linear {
             biased: bias.is_some().into(),
         };
         let binds = [read(x), read(w), read(bias.unwrap_or(w)), write(&dst)];
-        let (kernel, work) = match self.variant(commands) {
+        let (kernel, work) = match self.variant(commands, x.dtype()) {
             Variant::Plain => (&FORWARD, Work::invocations(dst.len()).rounds(depth)),
             Variant::Registers => {
                 let groups = rows.div_ceil(TILE) * columns.div_ceil(BLOCK);
@@ -159,7 +174,7 @@ impl Linear {
         let (columns, weights) = (e.outer * e.inner, e.rows * e.depth);
         let width = weights + if needs[1] { e.rows } else { 0 };
         // Without weights there is no tile whose invocation could hold the bias' sums.
-        let variant = if weights == 0 { Variant::Plain } else { self.variant(commands) };
+        let variant = if weights == 0 { Variant::Plain } else { self.variant(commands, x.dtype()) };
         let (kernel, invocations) = match variant {
             Variant::Plain => (&BACKWARD_W, width),
             Variant::Registers | Variant::Staged => (&BACKWARD_W_REG, e.rows.div_ceil(TILE) * e.depth.div_ceil(TILE)),

@@ -77,6 +77,19 @@ enum Variant {
     Staged,
 }
 
+#[cfg(feature = "gpu")]
+impl Variant {
+    /// The variant that a pin names.
+    fn named(name: &str) -> Option<Variant> {
+        match name {
+            "plain" => Some(Variant::Plain),
+            "reg" => Some(Variant::Registers),
+            "staged" => Some(Variant::Staged),
+            _ => None,
+        }
+    }
+}
+
 /// Of one row or column a tile of registers loads as much as the plain kernel. Workgroup memory is for GPUs, once half a
 /// tile of it is used: on software drivers it gains nothing, and loses half where tiles are not full. The batch size plays
 /// no part: results must not depend on it.
@@ -201,8 +214,10 @@ impl Matmul {
         let binds = [read(a.tensor), read(b.tensor), write(&dst)];
         let dtype = dst.dtype();
         let flops = 2 * dst.len() * depth;
-        let is_software = commands.context().is_software();
-        match self.variant.unwrap_or_else(|| choose(rows, columns, is_software)) {
+        let context = commands.context();
+        let pinned = || context.pinned_variant("matmul", dtype, &[rows, columns, depth]);
+        let variant = self.variant.or_else(|| Variant::named(&pinned()?));
+        match variant.unwrap_or_else(|| choose(rows, columns, context.is_software())) {
             Variant::Plain => {
                 let work = Work::invocations(dst.len()).rounds(depth).flops(flops);
                 commands.dispatch(&FORWARD, dtype, &[], &params, &binds, work)?;

@@ -101,6 +101,8 @@ pub mod tanh;
 mod term_sums;
 pub mod time_multiplexed;
 pub mod triangles;
+#[cfg(feature = "gpu")]
+mod tune;
 mod unary;
 pub mod winding;
 
@@ -110,6 +112,8 @@ use spec::{Case, OpSpec};
 
 #[cfg(feature = "gpu")]
 pub use prewarm::{Prewarmed, prewarm};
+#[cfg(feature = "gpu")]
+pub use tune::{Tunable, Tuned, tune};
 
 /// Every op.
 pub static ALL: &[&OpSpec] = &[

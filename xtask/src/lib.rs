@@ -30,6 +30,7 @@ pub mod shaders;
 mod sudoku;
 pub mod test;
 pub mod translate;
+pub mod tune;
 
 use std::process::ExitCode;
 
@@ -64,6 +65,8 @@ enum Command {
     Profile(profile::Args),
     /// Finds out what an adapter can do: its ceilings, the price of a dispatch, cooperative matrices
     Checklist(checklist::Args),
+    /// Measures which variant of each product is the fastest, and keeps the answer
+    Tune(tune::Args),
     /// Packs what measures a machine without a network or a toolchain into one folder
     Bundle(bundle::Args),
     /// The kernels' texts: lists, shows, validates and translates them
@@ -91,6 +94,7 @@ pub fn main() -> ExitCode {
         Command::Golden(args) => golden::run(&args),
         Command::Profile(args) => profile::run(&args),
         Command::Checklist(args) => checklist::run(&args),
+        Command::Tune(args) => tune::run(&args),
         Command::Bundle(args) => bundle::run(&args),
         Command::Shaders { action } => shaders::run(&action),
         Command::Node(args) => node::run(&args),

@@ -143,6 +143,11 @@ fn steps(full: bool, device: bool) -> Vec<Step> {
     steps.push(cargo(&format!("{conformance} --json target/conformance.json")).on_device());
     steps.push(cargo("xtask golden tests/golden --reference"));
     steps.push(cargo("xtask golden tests/golden").on_device());
+    steps.push(cargo("xtask checklist --json target/checklist.json").on_device());
+    steps.push(cargo("xtask tune --quick --cache target/tune.json").on_device());
+    // That it runs, not how fast: a few cases of the build at hand.
+    let profile = "xtask profile --as-built --seconds 0 --filter scale*";
+    steps.push(cargo(&format!("{profile} --roofline target/roofline.svg --trace target/trace.json")).on_device());
     steps.push(cargo("xtask node"));
     // As `cargo test --workspace` has built them: `cargo run` would compile the dependencies again, for the features that
     // the library has without this program. An example in a folder of its own trains for minutes unless told otherwise.
