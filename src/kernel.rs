@@ -131,6 +131,7 @@ pub struct Constant {
 #[derive(Clone, Copy, Debug)]
 pub struct Source {
     text: &'static str,
+    #[cfg_attr(not(feature = "gpu"), allow(dead_code))]
     vouched: bool,
 }
 

@@ -209,7 +209,7 @@ fn edges(context: &Context, large: bool, filter: &str) -> Result<Vec<Workload>> 
     let indptr: Vec<usize> = (0..=nodes).map(|i| i * neighbours).collect();
     let graph = Graph::new(&indptr, &indices)?;
     drop((indptr, indices));
-    let inputs = vec![
+    let inputs = [
         tensor(context, &[1, nodes], 0, 3.0, 0.0)?,
         tensor(context, &[nodes], 1, 1.0, 0.0)?,
         tensor(context, &[1, nodes * neighbours], 2, 0.5, 1.0)?,

@@ -36,6 +36,9 @@ struct Args {
     bench: bool,
 }
 
+/// Records a call and returns what is compared.
+pub type Call = Box<dyn FnMut(&mut Tape) -> Result<Value>>;
+
 /// One call, to be timed.
 pub struct Workload {
     /// What is computed; the peer's function has the same name.
@@ -44,8 +47,8 @@ pub struct Workload {
     pub pass: &'static str,
     /// Extents, by the names that the peer's function takes.
     pub sizes: serde_json::Value,
-    /// Records the call and returns what is compared.
-    pub run: Box<dyn FnMut(&mut Tape) -> Result<Value>>,
+    /// The call itself.
+    pub run: Call,
 }
 
 #[derive(Serialize)]

@@ -71,8 +71,10 @@ fn programs() -> Result<[(&'static str, PathBuf); 2]> {
         // The last artifact with an executable is the one asked for.
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let messages = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-        let executables = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
-        executables.last().ok_or_else(|| Failure::check(format!("cargo named no program for {}", arguments.join(" "))))
+        let mut executables = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
+        executables
+            .next_back()
+            .ok_or_else(|| Failure::check(format!("cargo named no program for {}", arguments.join(" "))))
     };
     eprintln!("building with optimisations; the first time takes minutes");
     Ok([

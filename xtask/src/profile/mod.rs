@@ -54,7 +54,7 @@ pub struct Args {
     /// With --base: fail if a pass takes more than R times as long
     #[arg(long, value_name = "R", requires = "base")]
     max_slowdown: Option<f64>,
-    /// Write FOLDER/<adapter>/<date>.csv [default folder: benches/record of this repository]
+    /// Write a CSV below FOLDER, by adapter and date [default folder: benches/record of this repository]
     #[arg(long, value_name = "FOLDER", num_args = 0..=1, require_equals = true)]
     record: Option<Option<PathBuf>>,
     /// Run this program as it was built, also without optimisations
