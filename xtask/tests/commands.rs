@@ -102,7 +102,7 @@ fn unknown_flags_and_numbers_are_usage_errors() {
 
 #[test]
 fn commands_that_need_a_device_say_that_there_is_none() {
-    for arguments in [&["doctor"][..], &["conformance"], &["profile"]] {
+    for arguments in [&["doctor"][..], &["conformance"], &["profile"], &["checklist"], &["tune"]] {
         let output = xtask(arguments);
         assert_eq!(output.status.code(), Some(3), "{arguments:?}");
         assert!(stderr(&output).starts_with("error: "), "{arguments:?}: {}", stderr(&output));
