@@ -36,8 +36,7 @@ impl Pipelines {
     }
 }
 
-/// Keys are addresses of our own; the default hasher guards against keys that an attacker chooses, at the price of a
-/// third of what recording a dispatch costs.
+/// Keys are addresses of our own: the default hasher's guard against keys that an attacker chooses is time for nothing.
 type Quick = BuildHasherDefault<QuickHasher>;
 
 #[derive(Default)]
