@@ -71,6 +71,26 @@ pub fn compare(base: &[Timed], own: &[Timed]) -> Vec<Compared> {
     all
 }
 
+/// What several rounds say of each pass: the medians, and as noise what one round says or how far apart the rounds lie,
+/// whichever is more. Clocks and neighbours change between processes by more than within one.
+fn merge(rounds: &[Vec<Compared>]) -> Vec<Compared> {
+    let Some(first) = rounds.first() else { return vec![] };
+    let merged = first.iter().map(|one| {
+        let same = |c: &&Compared| (c.name.as_str(), c.pass) == (one.name.as_str(), one.pass);
+        let all: Vec<&Compared> = rounds.iter().flatten().filter(same).collect();
+        let side = |get: fn(&Compared) -> f64| {
+            let mut times: Vec<f64> = all.iter().map(|c| get(c)).collect();
+            times.sort_by(f64::total_cmp);
+            let (least, most) = (times[0], times[times.len() - 1]);
+            (times[times.len() / 2], (most - least) / least)
+        };
+        let ((base_us, base_range), (own_us, own_range)) = (side(|c| c.base_us), side(|c| c.own_us));
+        let noise = all.iter().map(|c| c.noise).fold(base_range.max(own_range), f64::max);
+        Compared { name: one.name.clone(), pass: one.pass, base_us, own_us, noise }
+    });
+    merged.collect()
+}
+
 /// Prints the comparison; a check fails if a pass takes more than `most` times as long.
 pub fn print(compared: &[Compared], reference: &str, most: Option<f64>) -> Result {
     if compared.is_empty() {
@@ -96,28 +116,36 @@ pub fn print(compared: &[Compared], reference: &str, most: Option<f64>) -> Resul
     }
 }
 
-/// Builds the commit that `reference` names in a folder of its own below `target` and has it profile what `filter`
-/// selects on the adapter that is used here.
-pub fn run(reference: &str, filter: Option<&str>, adapter: &str) -> Result<Vec<Timed>> {
+/// Rounds in which the two commits take turns.
+const ROUNDS: usize = 3;
+
+/// Builds the commit that `reference` names in a folder of its own below `target`, has it and this program profile what
+/// `filter` selects on the adapter that is used here, in turns, and compares.
+pub fn run(reference: &str, filter: Option<&str>, seconds: f64, adapter: &str) -> Result<Vec<Compared>> {
     let commit = git(&["rev-parse", "--verify", "--quiet", &format!("{reference}^{{commit}}")]).map_err(|_| {
         Failure::usage(format!("--base: `{reference}` is no commit here; name a branch, a tag or a commit"))
     })?;
     let folder = root::target().join("profile-base");
     let (tree, build) = (folder.join("tree"), folder.join("build"));
-    let result = file_of(&commit, &folder, &tree, &build, filter, adapter);
+    let result = build_tree(&commit, &folder, &tree, &build).and_then(|()| {
+        let own = std::env::current_exe().map_err(|why| Failure::check(format!("this program: {why}")))?;
+        let mut rounds = Vec::new();
+        for round in 1..=ROUNDS {
+            eprintln!("round {round} of {ROUNDS}");
+            let theirs = profile(&program(&build), &tree, &folder.join("base.json"), filter, adapter, &[])?;
+            // Earlier commits do not know --seconds; their five repeats are what they are.
+            let flags = ["--as-built".to_owned(), "--seconds".to_owned(), seconds.to_string()];
+            let ours = profile(&own, &root::root(), &folder.join("own.json"), filter, adapter, &flags)?;
+            rounds.push(compare(&theirs, &ours));
+        }
+        Ok(merge(&rounds))
+    });
     // The build stays, so that the next comparison is quick; the tree would stay listed among the worktrees.
     let _ = git(&["worktree", "remove", "--force", &tree.display().to_string()]);
     result.map_err(|failure| failure.about(format!("--base {reference}")))
 }
 
-fn file_of(
-    commit: &str,
-    folder: &Path,
-    tree: &Path,
-    build: &Path,
-    filter: Option<&str>,
-    adapter: &str,
-) -> Result<Vec<Timed>> {
+fn build_tree(commit: &str, folder: &Path, tree: &Path, build: &Path) -> Result {
     // One that an interrupted run left behind.
     let _ = git(&["worktree", "remove", "--force", &tree.display().to_string()]);
     crate::output::make_folder(folder)?;
@@ -127,13 +155,22 @@ fn file_of(
     cargo.args(["build", "--quiet", "--release", "--package", "xtask", "--target-dir"]).arg(build).current_dir(tree);
     // What cargo told this program about its own package is not about that one.
     cargo.env_remove("CARGO_MANIFEST_DIR");
-    succeed(&mut cargo, "building it")?;
-    let json = folder.join(format!("{commit}.json"));
-    let mut profile = Command::new(program(build));
-    profile.args(["profile", "--adapter", adapter, "--json"]).arg(&json).current_dir(tree);
+    succeed(&mut cargo, "building it")
+}
+
+fn profile(
+    program: &Path,
+    tree: &Path,
+    json: &Path,
+    filter: Option<&str>,
+    adapter: &str,
+    flags: &[String],
+) -> Result<Vec<Timed>> {
+    let mut profile = Command::new(program);
+    profile.args(["profile", "--adapter", adapter, "--json"]).arg(json).args(flags).current_dir(tree);
     profile.args(filter.iter().flat_map(|filter| ["--filter", filter])).env_remove("CARGO_MANIFEST_DIR");
-    succeed(&mut profile, "profiling it")?;
-    let text = crate::output::read_text(&json)?;
+    succeed(&mut profile, "profiling")?;
+    let text = crate::output::read_text(json)?;
     let file: File = serde_json::from_str(&text)
         .map_err(|why| Failure::check(format!("its profile writes no such JSON ({why}); choose a later commit")))?;
     Ok(file.cases)
@@ -171,6 +208,16 @@ mod tests {
         assert_eq!(compared(100.0, 104.0, 0.05).verdict(), "same");
         assert_eq!(compared(130.0, 100.0, 0.05).verdict(), "faster, 1.30x");
         assert_eq!(compared(100.0, 130.0, 0.05).verdict(), "slower, 1.30x");
+    }
+
+    #[test]
+    fn rounds_that_differ_make_noise() {
+        let round = |base_us, own_us| vec![Compared { name: "a".into(), pass: "forward", base_us, own_us, noise: 0.1 }];
+        let merged = merge(&[round(100.0, 150.0), round(160.0, 100.0), round(110.0, 110.0)]);
+        assert_eq!((merged[0].base_us, merged[0].own_us), (110.0, 110.0));
+        assert!((merged[0].noise - 0.6).abs() < 1e-12);
+        assert_eq!(merge(&[round(200.0, 100.0), round(202.0, 101.0)])[0].verdict(), "faster, 2.00x");
+        assert!(merge(&[]).is_empty());
     }
 
     #[test]

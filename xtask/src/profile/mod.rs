@@ -48,7 +48,7 @@ pub struct Args {
     /// Write recordings and dispatches as a trace to FILE; open it in Perfetto or chrome://tracing
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
-    /// Also build and profile this commit, branch or tag, and compare
+    /// Also build this commit, branch or tag, profile both in turns, and compare
     #[arg(long, value_name = "REF")]
     base: Option<String>,
     /// With --base: fail if a pass takes more than R times as long
@@ -96,7 +96,7 @@ pub fn run(args: &Args) -> Result {
         return optimised();
     }
     let base = match &args.base {
-        Some(reference) => Some(base::run(reference, args.filter.as_deref(), &context.info().name)?),
+        Some(reference) => Some(base::run(reference, args.filter.as_deref(), args.seconds, &context.info().name)?),
         None => None,
     };
     let (report, trace) = profile(&context, cases, Effort { seconds: args.seconds })?;
@@ -118,8 +118,8 @@ pub fn run(args: &Args) -> Result {
         let path = record::write(&folder, &report)?;
         eprintln!("recorded in {}", path.display());
     }
-    if let (Some(cases), Some(reference)) = (base, &args.base) {
-        base::print(&base::compare(&cases, &report.cases), reference, args.max_slowdown)?;
+    if let (Some(compared), Some(reference)) = (base, &args.base) {
+        base::print(&compared, reference, args.max_slowdown)?;
     }
     if report.refused.is_empty() {
         return Ok(());
