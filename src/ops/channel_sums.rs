@@ -115,11 +115,16 @@ pub(super) fn channel_sums(
         1 => partial,
         _ => sum_rows(commands, &partial, 0, tiles, &[rows])?,
     };
-    Ok(Sums { all, channels: at.channels, segments })
+    Ok(Sums::new(all, at.channels, segments))
 }
 
 #[cfg(feature = "gpu")]
 impl Sums {
+    /// Sums `[kinds, channels, segments]` that another kernel found.
+    pub fn new(all: Tensor, channels: usize, segments: usize) -> Sums {
+        Sums { all, channels, segments }
+    }
+
     /// The sums of the cotangent, `[channels]`.
     pub fn plain(&self, commands: &mut Commands) -> Result<Tensor> {
         sum_rows(commands, &self.all, 0, self.segments, &[self.channels])

@@ -1,10 +1,10 @@
 //! Group normalisation: statistics over the channels of a group and all positions of one sample.
 
 use super::rows::{Affine, positive, rows};
-use super::spec::{Case, Fill, Op, OpSpec, Port};
+use super::spec::{Op, OpSpec, Port};
 #[cfg(feature = "gpu")]
 use super::{
-    channel_sums::{Factor, channel_sums},
+    channel_sums::{Factor, Sums, channel_sums},
     row_moment::row_moments,
 };
 use crate::cpu::{Over, Real, Rows, norm_group as cpu};
@@ -12,72 +12,38 @@ use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
 use crate::gpu::{Commands, Tensor, Work, read, write};
 #[cfg(feature = "gpu")]
-use crate::kernel::DType;
-use crate::kernel::{Elem, Kernel, Params as _, input, output, source};
+use crate::kernel::{DType, WORKGROUP};
 use crate::tape::{Tape, Var};
 
-crate::params! {
-    /// Parameters of the forward kernel.
-    struct Params { len: u32, row: u32, channels: u32, inner: u32, has_weight: u32, has_bias: u32, eps: f32 }
+#[path = "norm_group_cases.rs"]
+mod cases;
+#[path = "norm_group_contracts.rs"]
+mod contracts;
+
+pub use contracts::{BACKWARD, BACKWARD_ROW, BACKWARD_ROWS, FORWARD, FORWARD_ROW};
+#[cfg(feature = "gpu")]
+use contracts::{Params, ParamsBwd, ParamsBwdRow, ParamsRow, ParamsRows};
+
+/// Which kernels run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Variant {
+    /// Statistics first, then an invocation per element.
+    Plain,
+    /// A workgroup per group of a sample does all.
+    Row,
 }
 
-crate::params! {
-    /// Parameters of the kernel that reduces the cotangents of a group.
-    struct ParamsRows { samples: u32, groups: u32, channels: u32, has_weight: u32, share: f32 }
+/// Elements of the longest group that one workgroup takes: longer ones are worth several.
+const LONGEST: usize = 1 << 14;
+
+/// A workgroup reads its group again from a near cache, and divides no integers for each element. Batch and device play no
+/// part.
+fn choose(at: &Rows) -> Variant {
+    match at.inner > 0 && at.inner.is_multiple_of(4) && at.len() <= LONGEST {
+        true => Variant::Row,
+        false => Variant::Plain,
+    }
 }
-
-crate::params! {
-    /// Parameters of the backward kernel.
-    struct ParamsBwd { len: u32, row: u32, rows: u32, channels: u32, inner: u32, has_weight: u32, eps: f32 }
-}
-
-const X: &str = "[samples, channels, inner]";
-
-/// Forward.
-pub static FORWARD: Kernel = Kernel {
-    name: "norm_group",
-    source: source!("norm_group", "grid"),
-    params: Params::FIELDS,
-    bindings: &[
-        input("x", Elem::Storage, X),
-        input("weight", Elem::Storage, "[channels]"),
-        input("bias", Elem::Storage, "[channels]"),
-        input("mean", Elem::F32, "[rows]"),
-        input("variance", Elem::F32, "[rows]"),
-        output("dst", Elem::Storage, X),
-    ],
-    constants: &[],
-};
-
-/// Means over the groups of what the backward pass projects out.
-pub static BACKWARD_ROWS: Kernel = Kernel {
-    name: "norm_group_bwd_rows",
-    source: source!("norm_group_bwd_rows", "grid"),
-    params: ParamsRows::FIELDS,
-    bindings: &[
-        input("sums", Elem::F32, "[2, channels, samples]"),
-        input("weight", Elem::Storage, "[channels]"),
-        output("row_means", Elem::F32, "[2, samples, groups]"),
-    ],
-    constants: &[],
-};
-
-/// Cotangent of `x`.
-pub static BACKWARD: Kernel = Kernel {
-    name: "norm_group_bwd",
-    source: source!("norm_group_bwd", "grid"),
-    params: ParamsBwd::FIELDS,
-    bindings: &[
-        input("x", Elem::Storage, X),
-        input("weight", Elem::Storage, "[channels]"),
-        input("dst_bar", Elem::Storage, X),
-        input("mean", Elem::F32, "[rows]"),
-        input("variance", Elem::F32, "[rows]"),
-        input("row_means", Elem::F32, "[2, rows]"),
-        output("x_bar", Elem::Storage, X),
-    ],
-    constants: &[],
-};
 
 /// A group normalisation with fixed extents.
 #[derive(Clone, Debug)]
@@ -88,6 +54,8 @@ pub struct NormGroup {
     groups: usize,
     eps: f32,
     affine: Affine,
+    #[cfg_attr(not(feature = "gpu"), allow(dead_code))]
+    variant: Variant,
 }
 
 impl NormGroup {
@@ -101,11 +69,77 @@ impl NormGroup {
         Ok(NormGroup {
             shape: shape.to_vec(),
             at,
+            variant: choose(&at),
             #[cfg(feature = "gpu")]
             groups,
             eps,
             affine,
         })
+    }
+}
+
+#[cfg(feature = "gpu")]
+impl NormGroup {
+    /// Work of a workgroup per group: rounds of loops over the group, and sums.
+    fn row_work(&self, loops: usize, sums: usize) -> Work {
+        let rounds = loops * self.at.len().div_ceil(4 * WORKGROUP as usize);
+        Work::workgroups(self.at.count()).rounds(rounds + 8 * sums)
+    }
+
+    fn forward_row(&self, commands: &mut Commands, inputs: &[&Tensor], dtype: DType) -> Result<Tensor> {
+        let (x, at) = (inputs[0], &self.at);
+        let (weight, bias) = self.affine.split(inputs);
+        let dst = commands.empty(&self.shape, dtype)?;
+        let params = ParamsRow {
+            rows: at.count() as u32,
+            len: at.len() as u32,
+            channels: (at.channels / self.groups) as u32,
+            inner: at.inner as u32,
+            groups: self.groups as u32,
+            has_weight: self.affine.weight.into(),
+            has_bias: self.affine.bias.into(),
+            eps: self.eps,
+            share: (1.0 / at.len() as f64) as f32,
+        };
+        let binds = [read(x), read(weight.unwrap_or(x)), read(bias.unwrap_or(x)), write(&dst)];
+        commands.dispatch(&FORWARD_ROW, dtype, &[], &params, &binds, self.row_work(3, 2).flops(10 * x.len()))?;
+        Ok(dst)
+    }
+
+    fn parameter_bars(&self, commands: &mut Commands, sums: &Sums) -> Result<Vec<Option<Tensor>>> {
+        let weight_bar = if self.affine.weight { Some(sums.along(commands)?) } else { None };
+        let bias_bar = if self.affine.bias { Some(sums.plain(commands)?) } else { None };
+        Ok(self.affine.keep(weight_bar, bias_bar).collect())
+    }
+
+    /// The cotangent of `x`, and the sums for those of weight and bias.
+    fn backward_row(
+        &self,
+        commands: &mut Commands,
+        inputs: &[&Tensor],
+        g: &Tensor,
+        dtype: DType,
+    ) -> Result<(Tensor, Sums)> {
+        let (x, at) = (inputs[0], &self.at);
+        let x_bar = commands.empty(&self.shape, dtype)?;
+        let sums = commands.empty(&[2, at.channels, at.outer], DType::F32)?;
+        let channels = at.channels / self.groups;
+        let params = ParamsBwdRow {
+            rows: at.count() as u32,
+            len: at.len() as u32,
+            channels: channels as u32,
+            inner: at.inner as u32,
+            groups: self.groups as u32,
+            has_weight: self.affine.weight.into(),
+            eps: self.eps,
+            share: (1.0 / at.len() as f64) as f32,
+        };
+        let weight = self.affine.split(inputs).0.unwrap_or(x);
+        let binds = [read(x), read(weight), read(g), write(&x_bar), write(&sums)];
+        // The loop over the channels rounds up in each.
+        let work = self.row_work(4, 2 + channels).flops(20 * x.len());
+        commands.dispatch(&BACKWARD_ROW, dtype, &[], &params, &binds, work)?;
+        Ok((x_bar, Sums::new(sums, at.channels, at.outer)))
     }
 }
 
@@ -134,6 +168,9 @@ impl Op for NormGroup {
     }
     #[cfg(feature = "gpu")]
     fn forward(&self, commands: &mut Commands, inputs: &[&Tensor], dtype: DType) -> Result<Vec<Tensor>> {
+        if self.variant == Variant::Row {
+            return Ok(vec![self.forward_row(commands, inputs, dtype)?]);
+        }
         let (x, at) = (inputs[0], &self.at);
         let (weight, bias) = self.affine.split(inputs);
         let dst = commands.empty(&self.shape, dtype)?;
@@ -163,6 +200,10 @@ impl Op for NormGroup {
         dtype: DType,
     ) -> Result<Vec<Option<Tensor>>> {
         let Some(g) = cotangents[0] else { return Ok(vec![None; inputs.len()]) };
+        if self.variant == Variant::Row && needs[0] {
+            let (x_bar, sums) = self.backward_row(commands, inputs, g, dtype)?;
+            return Ok([vec![Some(x_bar)], self.parameter_bars(commands, &sums)?].concat());
+        }
         let (x, at) = (inputs[0], &self.at);
         let (mean, variance) = row_moments(commands, x, at, dtype)?;
         let factor = Factor::Shifted { x, mean: &mean, variance: &variance, eps: self.eps };
@@ -197,9 +238,7 @@ impl Op for NormGroup {
             commands.dispatch(&BACKWARD, dtype, &[], &params, &binds, work)?;
             all[0] = Some(x_bar);
         }
-        let weight_bar = if self.affine.weight { Some(sums.along(commands)?) } else { None };
-        let bias_bar = if self.affine.bias { Some(sums.plain(commands)?) } else { None };
-        all.extend(self.affine.keep(weight_bar, bias_bar));
+        all.extend(self.parameter_bars(commands, &sums)?);
         Ok(all)
     }
 }
@@ -254,48 +293,11 @@ pub static SPEC: OpSpec = OpSpec {
         &FORWARD,
         &BACKWARD_ROWS,
         &BACKWARD,
+        &FORWARD_ROW,
+        &BACKWARD_ROW,
         &super::row_moment::KERNEL,
         &super::channel_sums::KERNEL,
         &super::sum_rows::KERNEL,
     ],
-    cases,
+    cases: cases::cases,
 };
-
-fn cases() -> Vec<Case> {
-    let case = |shape: &[usize], groups: usize, eps: f32, label: &str, affine: Affine, fill: Fill| {
-        let op = NormGroup::new(shape, groups, eps, affine).ok()?;
-        let mut fills = vec![Fill::Uniform; 1 + affine.count()];
-        fills[0] = fill;
-        Some(Case::new(format!("{shape:?} groups {groups}{label}"), op, fills))
-    };
-    let mut cases = Vec::new();
-    for (affine, label) in Affine::all() {
-        let sizes: [(&[usize], usize); 8] = [
-            (&[0, 4, 3], 2),
-            (&[2, 4, 0], 2),
-            (&[1, 1, 1], 1),
-            (&[3, 6], 2),
-            (&[2, 6, 3, 7], 3),
-            (&[2, 5, 13], 1),
-            (&[1, 4, 65], 4),
-            (&[2, 6, 1025], 2),
-        ];
-        cases.extend(sizes.iter().filter_map(|(s, groups)| case(s, *groups, 1e-5, label, affine, Fill::Uniform)));
-        cases.extend(case(&[2, 4, 3], 2, 1e-2, &format!("{label} ladder"), affine, Fill::Uniform).map(Case::ladder));
-    }
-    let [(affine, _), _] = Affine::all();
-    for (label, fill) in [
-        (" mixed scales", Fill::Mixed(20)),
-        (" constant", Fill::Values(vec![3.7])),
-        (" zero", Fill::Zero),
-        (" one element", Fill::OneHot),
-        (" large mean", Fill::Between(1000.0, 1000.01)),
-    ] {
-        cases.extend(case(&[2, 6, 35], 3, 1e-5, label, affine, fill));
-    }
-    if let Some(single) = case(&[2, 5, 1], 5, 1e-5, " single elements", affine, Fill::Uniform) {
-        cases.push(single);
-    }
-    cases.extend(case(&[16, 64, 32, 32], 16, 1e-5, "", affine, Fill::Uniform).map(Case::bench));
-    cases
-}
