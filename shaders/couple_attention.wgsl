@@ -20,13 +20,17 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> stats: array<f32>;   // [rows, 2]
 
 @compute @workgroup_size(WG)
-fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let index = linear_index(gid, groups);
+fn main(
+    @builtin(local_invocation_index) lane: u32,
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let place = place_of(linear_group(wid, groups), lane);
+    let head = place.head;
+    let own = place.own;
+    let i = place.token;
+    if head >= params.rows || i >= params.tokens { return; }
     let blocks = params.padded / D;
-    if index >= params.rows * blocks { return; }
-    let i = index % params.tokens;
-    let own = ((index / params.tokens) % blocks) * D;
-    let head = index / (params.tokens * blocks) * params.tokens;
     let row = (head + i) * params.padded;
     let part = params.rows * params.padded;
 

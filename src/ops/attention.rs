@@ -4,7 +4,7 @@
 #[cfg(feature = "gpu")]
 use crate::error::Result;
 #[cfg(feature = "gpu")]
-use crate::gpu::{Commands, Tensor, Work, read, write};
+use crate::gpu::{Commands, Context, Tensor, Work, read, write};
 use crate::kernel::{Binding, Constant, Elem, Kernel, Params as _, input, output, source};
 #[cfg(feature = "gpu")]
 use crate::kernel::{DType, WORKGROUP};
@@ -26,13 +26,20 @@ const BLOCKS: &[u32] = &[32];
 /// The same where four rows stay in registers.
 const BLOCKS_FOUR: &[u32] = &[8, 16];
 
+/// The same where other rows are staged in workgroup memory; the gradients hold more, and have no kernel for the last.
+const BLOCKS_STAGED: &[u32] = &[16, 32, 64];
+const BLOCKS_STAGED_BACKWARD: &[u32] = &[16, 32];
+
+const CONSTANTS_STAGED: &[Constant] = &[Constant { name: "D", values: BLOCKS_STAGED }];
+const CONSTANTS_STAGED_BACKWARD: &[Constant] = &[Constant { name: "D", values: BLOCKS_STAGED_BACKWARD }];
+
 const CONSTANTS: &[Constant] = &[Constant { name: "D", values: BLOCKS }];
 const CONSTANTS_FOUR: &[Constant] = &[Constant { name: "D", values: BLOCKS_FOUR }];
 
 /// Softmax over the keys.
 pub static FORWARD: Kernel = Kernel {
     name: "couple_attention",
-    source: source!("couple_attention", "grid", "attention_scores"),
+    source: source!("couple_attention", "grid", "attention_scores", "attention_one"),
     params: ParamsScores::FIELDS,
     bindings: FORWARD_BINDINGS,
     constants: CONSTANTS,
@@ -47,6 +54,15 @@ pub static FORWARD_FOUR: Kernel = Kernel {
     constants: CONSTANTS_FOUR,
 };
 
+/// Softmax over the keys, keys and values staged.
+pub static FORWARD_STAGED: Kernel = Kernel {
+    name: "couple_attention_staged",
+    source: source!("couple_attention_staged", "grid", "attention_scores", "attention_staged"),
+    params: ParamsScores::FIELDS,
+    bindings: FORWARD_BINDINGS,
+    constants: CONSTANTS_STAGED,
+};
+
 const FORWARD_BINDINGS: &[Binding] = &[
     input("heads", Elem::F32, PARTS),
     output("mixed", Elem::F32, ROWS),
@@ -56,7 +72,7 @@ const FORWARD_BINDINGS: &[Binding] = &[
 /// Cotangent of the queries.
 pub static BACKWARD_Q: Kernel = Kernel {
     name: "couple_attention_bwd_q",
-    source: source!("couple_attention_bwd_q", "grid", "attention_scores", "attention_bars"),
+    source: source!("couple_attention_bwd_q", "grid", "attention_scores", "attention_bars", "attention_one"),
     params: ParamsScores::FIELDS,
     bindings: BACKWARD_Q_BINDINGS,
     constants: CONSTANTS,
@@ -71,6 +87,15 @@ pub static BACKWARD_Q_FOUR: Kernel = Kernel {
     constants: CONSTANTS_FOUR,
 };
 
+/// Cotangent of the queries, keys and values staged.
+pub static BACKWARD_Q_STAGED: Kernel = Kernel {
+    name: "couple_attention_bwd_q_staged",
+    source: source!("couple_attention_bwd_q_staged", "grid", "attention_scores", "attention_bars", "attention_staged"),
+    params: ParamsScores::FIELDS,
+    bindings: BACKWARD_Q_BINDINGS,
+    constants: CONSTANTS_STAGED_BACKWARD,
+};
+
 const BACKWARD_Q_BINDINGS: &[Binding] = &[
     input("heads", Elem::F32, PARTS),
     input("mixed_bar", Elem::F32, ROWS),
@@ -82,7 +107,7 @@ const BACKWARD_Q_BINDINGS: &[Binding] = &[
 /// Cotangents of the keys and the values.
 pub static BACKWARD_KV: Kernel = Kernel {
     name: "couple_attention_bwd_kv",
-    source: source!("couple_attention_bwd_kv", "grid", "attention_scores", "attention_bars"),
+    source: source!("couple_attention_bwd_kv", "grid", "attention_scores", "attention_bars", "attention_one"),
     params: ParamsScores::FIELDS,
     bindings: BACKWARD_KV_BINDINGS,
     constants: CONSTANTS,
@@ -95,6 +120,15 @@ pub static BACKWARD_KV_FOUR: Kernel = Kernel {
     params: ParamsScores::FIELDS,
     bindings: BACKWARD_KV_BINDINGS,
     constants: CONSTANTS_FOUR,
+};
+
+/// Cotangents of the keys and the values, queries staged.
+pub static BACKWARD_KV_STAGED: Kernel = Kernel {
+    name: "couple_attention_bwd_kv_staged",
+    source: source!("couple_attention_bwd_kv_staged", "grid", "attention_scores", "attention_bars", "attention_staged"),
+    params: ParamsScores::FIELDS,
+    bindings: BACKWARD_KV_BINDINGS,
+    constants: CONSTANTS_STAGED_BACKWARD,
 };
 
 const BACKWARD_KV_BINDINGS: &[Binding] = &[
@@ -113,13 +147,39 @@ pub(super) enum Variant {
     Plain,
     /// Four rows an invocation, heads that are one block.
     Four,
+    /// One row an invocation, the others staged in workgroup memory, heads that are one block.
+    Staged,
 }
 
 impl Variant {
     /// Loads take most of the time of the plain kernel on a software driver; there four rows took a third of it for heads of
-    /// 8 channels. The batch size plays no part: results must not depend on it.
-    pub fn choose(dim: usize) -> Variant {
-        if BLOCKS_FOUR.iter().any(|block| *block as usize >= dim) { Variant::Four } else { Variant::Plain }
+    /// 8 channels, while registers for more of them took its compiler 18 s for 32. Workgroup memory is for GPUs. The batch
+    /// size plays no part: results must not depend on it.
+    pub fn choose(dim: usize, is_software: bool) -> Variant {
+        let fits = |blocks: &[u32]| blocks.iter().any(|block| *block as usize >= dim);
+        match () {
+            () if !is_software && fits(BLOCKS_STAGED) => Variant::Staged,
+            () if fits(BLOCKS_FOUR) => Variant::Four,
+            () => Variant::Plain,
+        }
+    }
+
+    /// Blocks that the kernels are written for.
+    fn blocks(self) -> &'static [u32] {
+        match self {
+            Variant::Plain => BLOCKS,
+            Variant::Four => BLOCKS_FOUR,
+            Variant::Staged => BLOCKS_STAGED,
+        }
+    }
+
+    /// The name, as cases have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Variant::Plain => "plain",
+            Variant::Four => "four",
+            Variant::Staged => "staged",
+        }
     }
 }
 
@@ -140,14 +200,26 @@ pub(super) struct Scores {
     /// What a product of query and key is multiplied by.
     #[cfg_attr(not(feature = "gpu"), allow(dead_code))]
     pub scale: f64,
-    /// The kernels.
-    pub variant: Variant,
+    /// The kernels: a case's, or what [`Scores::on`] chose.
+    pub variant: Option<Variant>,
 }
 
 impl Scores {
+    /// The kernels; those for a software driver as long as no device is known.
+    pub fn variant(&self) -> Variant {
+        self.variant.unwrap_or_else(|| Variant::choose(self.dim, true))
+    }
+
+    /// The same for a device, which decides about the kernels and, with them, about the layout of heads.
+    #[cfg(feature = "gpu")]
+    pub fn on(self, context: &Context) -> Scores {
+        let variant = self.variant.unwrap_or_else(|| Variant::choose(self.dim, context.is_software()));
+        Scores { variant: Some(variant), ..self }
+    }
+
     /// Channels of one block: the smallest that holds a head, or the largest there is.
     pub fn block(&self) -> usize {
-        let blocks = if self.variant == Variant::Four { BLOCKS_FOUR } else { BLOCKS };
+        let blocks = self.variant().blocks();
         let fitting = blocks.iter().find(|block| **block as usize >= self.dim);
         fitting.or(blocks.last()).map_or(1, |block| *block as usize)
     }
@@ -190,24 +262,27 @@ impl Scores {
     /// `dots` of them products that go on beyond the block.
     fn work(&self, sums: usize, dots: usize) -> Work {
         let (block, padded, tokens) = (self.block(), self.padded(), self.tokens);
-        let (work, passes) = match self.variant {
-            Variant::Plain => (Work::invocations(self.rows() * (padded / block)), 2),
-            // A workgroup stays within one head.
-            Variant::Four => {
-                let blocks = tokens.div_ceil(4 * WORKGROUP as usize);
-                (Work::workgroups(self.heads * blocks), 8)
-            }
-        };
+        // A workgroup stays within one head and block.
+        let (held, passes) = if self.variant() == Variant::Four { (4, 8) } else { (1, 2) };
+        let parts = tokens.div_ceil(held * WORKGROUP as usize);
+        let work = Work::workgroups(self.heads * (padded / block) * parts);
         let beyond = if padded > block { dots * padded / 4 } else { 0 };
+        // Rows that are staged are loaded and stored once more by the workgroup.
+        let staging =
+            if self.variant() == Variant::Staged { tokens * block / 4 / WORKGROUP as usize + tokens } else { 0 };
         // Loading and storing take two passes for each row.
-        let rounds = tokens * (1 + sums * block / 4 + beyond) + passes * (1 + block / 4);
+        let rounds = staging + tokens * (1 + sums * block / 4 + beyond) + passes * (1 + block / 4);
         let flops = 2 * self.rows() * tokens * (sums * self.dim + 4);
         work.rounds(rounds).flops(flops)
     }
 
     /// The kernel of this variant.
-    fn kernel(&self, plain: &'static Kernel, four: &'static Kernel) -> &'static Kernel {
-        if self.variant == Variant::Four { four } else { plain }
+    fn kernel(&self, [plain, four, staged]: [&'static Kernel; 3]) -> &'static Kernel {
+        match self.variant() {
+            Variant::Plain => plain,
+            Variant::Four => four,
+            Variant::Staged => staged,
+        }
     }
 
     fn constants(&self) -> [(&'static str, u32); 1] {
@@ -219,7 +294,7 @@ impl Scores {
     pub fn mix(&self, commands: &mut Commands, heads: &Tensor) -> Result<[Tensor; 2]> {
         let (mixed, stats) = (self.empty(commands, self.padded())?, self.empty(commands, 2)?);
         let binds = [read(heads), write(&mixed), write(&stats)];
-        let kernel = self.kernel(&FORWARD, &FORWARD_FOUR);
+        let kernel = self.kernel([&FORWARD, &FORWARD_FOUR, &FORWARD_STAGED]);
         // A key that raises the maximum takes one more pass.
         let work = self.work(3, 1);
         commands.dispatch(kernel, DType::F32, &self.constants(), &self.params(), &binds, work)?;
@@ -238,13 +313,16 @@ impl Scores {
         let q = self.empty(commands, self.padded())?;
         let k = self.empty(commands, self.padded())?;
         let v = self.empty(commands, self.padded())?;
-        let (params, constants) = (self.params(), self.constants());
+        // Wide heads have no staged kernels for gradients; the layout is the same for the plain ones.
+        let has_none = self.variant() == Variant::Staged && self.block() > 32;
+        let at = if has_none { Scores { variant: Some(Variant::Plain), ..*self } } else { *self };
+        let (params, constants) = (at.params(), at.constants());
         let binds = [read(heads), read(mixed_bar), read(stats), read(delta), write(&q)];
-        let kernel = self.kernel(&BACKWARD_Q, &BACKWARD_Q_FOUR);
-        commands.dispatch(kernel, DType::F32, &constants, &params, &binds, self.work(2, 2))?;
+        let kernel = at.kernel([&BACKWARD_Q, &BACKWARD_Q_FOUR, &BACKWARD_Q_STAGED]);
+        commands.dispatch(kernel, DType::F32, &constants, &params, &binds, at.work(2, 2))?;
         let binds = [read(heads), read(mixed_bar), read(stats), read(delta), write(&k), write(&v)];
-        let kernel = self.kernel(&BACKWARD_KV, &BACKWARD_KV_FOUR);
-        commands.dispatch(kernel, DType::F32, &constants, &params, &binds, self.work(2, 2))?;
+        let kernel = at.kernel([&BACKWARD_KV, &BACKWARD_KV_FOUR, &BACKWARD_KV_STAGED]);
+        commands.dispatch(kernel, DType::F32, &constants, &params, &binds, at.work(2, 2))?;
         Ok([q, k, v])
     }
 }

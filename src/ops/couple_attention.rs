@@ -1,14 +1,17 @@
 //! Attention as a coupling: projections to q, k, v, softmax over the keys with 2 x 2 matrices per token and channel pair,
 //! projection of the result. The op is what lies between the projections; the methods add them.
 
-pub use super::attention::{BACKWARD_KV, BACKWARD_KV_FOUR, BACKWARD_Q, BACKWARD_Q_FOUR, FORWARD, FORWARD_FOUR};
-use super::attention::{Scores, Variant};
+use super::attention::Scores;
+pub use super::attention::{
+    BACKWARD_KV, BACKWARD_KV_FOUR, BACKWARD_KV_STAGED, BACKWARD_Q, BACKWARD_Q_FOUR, BACKWARD_Q_STAGED, FORWARD,
+    FORWARD_FOUR, FORWARD_STAGED,
+};
 use super::spec::{Op, OpSpec, Port};
 use crate::cpu::Real;
 use crate::cpu::couple_attention::{self as cpu, Layout};
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
-use crate::gpu::{Commands, Tensor, Work, read, write};
+use crate::gpu::{Commands, Context, Tensor, Work, read, write};
 #[cfg(feature = "gpu")]
 use crate::kernel::DType;
 use crate::tape::{Tape, Var};
@@ -110,7 +113,7 @@ impl CoupleAttention {
             return Err(Error::new(ErrorKind::Index, message));
         };
         let at = Layout { batch: qkv[0], tokens: before.saturating_mul(inner), inner, heads, dim, interleaved, causal };
-        let (scale, variant) = (1.0 / (dim as f64).sqrt(), Variant::choose(dim));
+        let (scale, variant) = (1.0 / (dim as f64).sqrt(), None);
         let scores = Scores { heads: at.batch.saturating_mul(heads), tokens: at.tokens, dim, causal, scale, variant };
         let op = CoupleAttention { shape: qkv.to_vec(), axis, positions, at, scores };
         let padded = [qkv[0], 3 * heads, at.tokens, scores.padded()];
@@ -161,13 +164,7 @@ impl Op for CoupleAttention {
     }
     #[cfg(feature = "gpu")]
     fn forward(&self, commands: &mut Commands, inputs: &[&Tensor], dtype: DType) -> Result<Vec<Tensor>> {
-        let [_, mixed, _] = self.mix(commands, inputs, dtype)?;
-        let dst = commands.empty(&self.dst_shape(), dtype)?;
-        let mat_o = self.split(inputs)[3].unwrap_or(inputs[0]);
-        let binds = [read(&mixed), read(mat_o), write(&dst)];
-        let work = self.pairs(self.at.dim, 1).flops(3 * dst.len());
-        commands.dispatch(&MERGE, dtype, &[], &self.params_heads(), &binds, work)?;
-        Ok(vec![dst])
+        self.on(commands.context()).attend(commands, inputs, dtype)
     }
     #[cfg(feature = "gpu")]
     fn backward(
@@ -178,8 +175,39 @@ impl Op for CoupleAttention {
         needs: &[bool],
         dtype: DType,
     ) -> Result<Vec<Option<Tensor>>> {
+        match cotangents[0] {
+            Some(g) => self.on(commands.context()).attend_backward(commands, inputs, g, needs, dtype),
+            None => Ok(vec![None; inputs.len()]),
+        }
+    }
+}
+
+#[cfg(feature = "gpu")]
+impl CoupleAttention {
+    /// The same with the kernels for a device.
+    fn on(&self, context: &Context) -> CoupleAttention {
+        CoupleAttention { scores: self.scores.on(context), ..self.clone() }
+    }
+
+    fn attend(&self, commands: &mut Commands, inputs: &[&Tensor], dtype: DType) -> Result<Vec<Tensor>> {
+        let [_, mixed, _] = self.mix(commands, inputs, dtype)?;
+        let dst = commands.empty(&self.dst_shape(), dtype)?;
+        let mat_o = self.split(inputs)[3].unwrap_or(inputs[0]);
+        let binds = [read(&mixed), read(mat_o), write(&dst)];
+        let work = self.pairs(self.at.dim, 1).flops(3 * dst.len());
+        commands.dispatch(&MERGE, dtype, &[], &self.params_heads(), &binds, work)?;
+        Ok(vec![dst])
+    }
+
+    fn attend_backward(
+        &self,
+        commands: &mut Commands,
+        inputs: &[&Tensor],
+        g: &Tensor,
+        needs: &[bool],
+        dtype: DType,
+    ) -> Result<Vec<Option<Tensor>>> {
         let mut all = vec![None; inputs.len()];
-        let Some(g) = cotangents[0] else { return Ok(all) };
         let [heads, mixed, stats] = self.mix(commands, inputs, dtype)?;
         let matrices = self.split(inputs);
         let width = self.at.width();
@@ -273,12 +301,15 @@ pub static SPEC: OpSpec = OpSpec {
         &HEADS,
         &FORWARD,
         &FORWARD_FOUR,
+        &FORWARD_STAGED,
         &MERGE,
         &BACKWARD_MIXED,
         &BACKWARD_Q,
         &BACKWARD_Q_FOUR,
+        &BACKWARD_Q_STAGED,
         &BACKWARD_KV,
         &BACKWARD_KV_FOUR,
+        &BACKWARD_KV_STAGED,
         &BACKWARD_QKV,
         &BACKWARD_MAT,
     ],

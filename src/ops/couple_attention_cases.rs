@@ -25,17 +25,14 @@ fn row(shape: &'static [usize], positions: [bool; 4], options: AttentionOptions)
     Row { shape, positions, options, label: "", qkv: Fill::Between(-2.0, 2.0), finish: |case| case }
 }
 
-/// The case with the kernels that the op chooses or, if asked for, with the plain ones where it chooses others.
-fn case(row: Row, plain: bool) -> Option<Case> {
+/// The case with these kernels, if the plain ones serve it too or its heads are one block of theirs.
+fn case(row: Row, variant: Variant) -> Option<Case> {
     let Row { shape, positions, options, label, qkv, finish } = row;
     let mut op = CoupleAttention::new(shape, positions, &options).ok()?;
-    if plain && op.scores.variant == Variant::Plain {
+    op.scores.variant = Some(variant);
+    if variant != Variant::Plain && op.scores.block() < op.scores.dim {
         return None;
     }
-    if plain {
-        op.scores.variant = Variant::Plain;
-    }
-    let variant = if op.scores.variant == Variant::Plain { "plain" } else { "four" };
     let heads = if options.interleaved { "interleaved" } else { "consecutive" };
     let causal = if options.causal { " causal" } else { "" };
     let given: String = "qkvo".chars().zip(positions).filter(|(_, given)| *given).map(|(part, _)| part).collect();
@@ -43,7 +40,7 @@ fn case(row: Row, plain: bool) -> Option<Case> {
     let text = format!("{shape:?} axis {} heads {} {heads}{causal}{given}{label}", options.axis, options.heads);
     let mut fills = vec![qkv];
     fills.extend(positions.iter().filter(|given| **given).map(|_| Fill::Uniform));
-    Some(finish(Case::new(text, op, fills)).variant(variant))
+    Some(finish(Case::new(text, op, fills)).variant(variant.name()))
 }
 
 /// The weights of a row sum to one: with all values 1 so is every result. 1/l and the product round, and f16 stores it.
@@ -109,6 +106,6 @@ fn rows() -> Vec<Row> {
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    let chosen = rows().into_iter().filter_map(|row| case(row, false));
-    chosen.chain(rows().into_iter().filter_map(|row| case(row, true))).collect()
+    let of = |variant| rows().into_iter().filter_map(move |row| case(row, variant));
+    [Variant::Four, Variant::Plain, Variant::Staged].into_iter().flat_map(of).collect()
 }

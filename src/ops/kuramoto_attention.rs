@@ -1,13 +1,13 @@
 //! Attention whose state is angles: a step of every token towards the circular mean of those that it attends to.
 
-use super::attention::{Scores, Variant};
+use super::attention::Scores;
 use super::layout::indexable;
 use super::spec::{Op, OpSpec, Port};
 use crate::cpu::Real;
 use crate::cpu::kuramoto_attention::{self as cpu, Operands, Phases};
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
-use crate::gpu::{Commands, Tensor, Work, read, write};
+use crate::gpu::{Commands, Context, Tensor, Work, read, write};
 #[cfg(feature = "gpu")]
 use crate::kernel::{DType, WORKGROUP};
 use crate::tape::{Tape, Var};
@@ -55,9 +55,8 @@ impl KuramotoAttention {
         }
         indexable("kuramoto_attention", theta)?;
         let dim_features = 2 * dim;
-        let variant = Variant::choose(dim_features);
         let at = Phases { batch, tokens, heads, dim, causal };
-        let scores = Scores { heads: batch * heads, tokens, dim: dim_features, causal, scale: 1.0, variant };
+        let scores = Scores { heads: batch * heads, tokens, dim: dim_features, causal, scale: 1.0, variant: None };
         indexable("kuramoto_attention: the features", &[3, batch, heads, tokens, scores.padded()])?;
         Ok(KuramotoAttention { at, scores })
     }
@@ -89,6 +88,11 @@ fn operands<'a, R>(inputs: &[&'a [R]]) -> Operands<'a, R> {
 
 #[cfg(feature = "gpu")]
 impl KuramotoAttention {
+    /// The same with the kernels for a device.
+    pub(super) fn on(&self, context: &Context) -> KuramotoAttention {
+        KuramotoAttention { scores: self.scores.on(context), ..self.clone() }
+    }
+
     pub(super) fn params(&self) -> Params {
         let Phases { batch, tokens, heads, dim, causal } = self.at;
         let [batch, tokens, heads, dim] = [batch, tokens, heads, dim].map(|v| v as u32);
@@ -132,12 +136,13 @@ impl Op for KuramotoAttention {
     }
     #[cfg(feature = "gpu")]
     fn forward(&self, commands: &mut Commands, inputs: &[&Tensor], dtype: DType) -> Result<Vec<Tensor>> {
+        let of = self.on(commands.context());
         let &[theta, gate, tau, eta, drift] = inputs else { return Ok(vec![]) };
-        let [features, mixed, _] = self.mix(commands, [theta, gate, tau, drift], dtype)?;
-        let dst = commands.empty(&self.theta_shape(), dtype)?;
+        let [features, mixed, _] = of.mix(commands, [theta, gate, tau, drift], dtype)?;
+        let dst = commands.empty(&of.theta_shape(), dtype)?;
         let binds = [read(theta), read(eta), read(&features), read(&mixed), write(&dst)];
         let work = Work::invocations(dst.len()).flops(13 * dst.len());
-        commands.dispatch(&FORWARD, dtype, &[], &self.params(), &binds, work)?;
+        commands.dispatch(&FORWARD, dtype, &[], &of.params(), &binds, work)?;
         Ok(vec![dst])
     }
     #[cfg(feature = "gpu")]
@@ -149,18 +154,19 @@ impl Op for KuramotoAttention {
         needs: &[bool],
         dtype: DType,
     ) -> Result<Vec<Option<Tensor>>> {
+        let of = self.on(commands.context());
         let mut all = vec![None; inputs.len()];
         let (&[theta, gate, tau, eta, drift], Some(g)) = (inputs, cotangents[0]) else { return Ok(all) };
-        let [features, mixed, stats] = self.mix(commands, [theta, gate, tau, drift], dtype)?;
-        let (params, angles) = (self.params(), theta.len());
-        let mixed_bar = self.scores.empty(commands, self.scores.padded())?;
-        let (delta, pull) = (self.scores.empty(commands, 1)?, self.scores.empty(commands, 1)?);
+        let [features, mixed, stats] = of.mix(commands, [theta, gate, tau, drift], dtype)?;
+        let (params, angles) = (of.params(), theta.len());
+        let mixed_bar = of.scores.empty(commands, of.scores.padded())?;
+        let (delta, pull) = (of.scores.empty(commands, 1)?, of.scores.empty(commands, 1)?);
         let binds = [read(eta), read(&features), read(&mixed), read(g), write(&mixed_bar), write(&delta), write(&pull)];
-        let work = Work::invocations(self.scores.rows()).rounds(self.scores.padded() / 2).flops(14 * angles);
+        let work = Work::invocations(of.scores.rows()).rounds(of.scores.padded() / 2).flops(14 * angles);
         commands.dispatch(&BACKWARD_MIXED, dtype, &[], &params, &binds, work)?;
-        let [q_bar, k_bar, v_bar] = self.scores.bars(commands, &features, &stats, &mixed_bar, &delta)?;
+        let [q_bar, k_bar, v_bar] = of.scores.bars(commands, &features, &stats, &mixed_bar, &delta)?;
         if needs[0] {
-            let theta_bar = commands.empty(&self.theta_shape(), dtype)?;
+            let theta_bar = commands.empty(&of.theta_shape(), dtype)?;
             let bars = [read(&q_bar), read(&k_bar), read(&v_bar)];
             let binds =
                 [&[read(eta), read(&features), read(&mixed), read(g)], bars.as_slice(), &[write(&theta_bar)]].concat();
@@ -171,13 +177,13 @@ impl Op for KuramotoAttention {
             let [gate_bar, drift_bar] =
                 [commands.empty(gate.shape(), DType::F32)?, commands.empty(drift.shape(), DType::F32)?];
             let binds = [read(tau), read(&features), read(&q_bar), read(&k_bar), write(&gate_bar), write(&drift_bar)];
-            let work = Work::workgroups(gate.len()).rounds(self.over_tokens()).flops(13 * angles);
+            let work = Work::workgroups(gate.len()).rounds(of.over_tokens()).flops(13 * angles);
             commands.dispatch(&BACKWARD_GATE, DType::F32, &[], &params, &binds, work)?;
             let [tau_bar, eta_bar] =
                 [commands.empty(tau.shape(), DType::F32)?, commands.empty(eta.shape(), DType::F32)?];
             let binds = [read(gate), read(tau), read(&gate_bar), read(&pull), write(&tau_bar), write(&eta_bar)];
-            let rounds = self.over_tokens() + self.at.dim.div_ceil(WORKGROUP as usize);
-            let work = Work::workgroups(tau.len()).rounds(rounds).flops(self.scores.rows() + 2 * gate.len());
+            let rounds = of.over_tokens() + of.at.dim.div_ceil(WORKGROUP as usize);
+            let work = Work::workgroups(tau.len()).rounds(rounds).flops(of.scores.rows() + 2 * gate.len());
             commands.dispatch(&BACKWARD_HEAD, DType::F32, &[], &params, &binds, work)?;
             for (at, bar) in [gate_bar, tau_bar, eta_bar, drift_bar].into_iter().enumerate() {
                 all[at + 1] = needs[at + 1].then_some(bar);

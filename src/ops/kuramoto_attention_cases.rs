@@ -35,25 +35,20 @@ fn row(shape: [usize; 4], causal: bool) -> Row {
 }
 
 impl Row {
-    /// The op, what to call the case, and the fills of angles, gate, temperature and drift.
-    pub(in crate::ops) fn parts(self, plain: bool) -> Option<(KuramotoAttention, String, [Fill; 4], [bool; 2])> {
+    /// The op with these kernels, what to call the case, and the fills of angles, gate, temperature and drift; nothing if
+    /// heads are more than one block of kernels that take no more.
+    pub(in crate::ops) fn parts(
+        self,
+        variant: Option<Variant>,
+    ) -> Option<(KuramotoAttention, String, [Fill; 4], [bool; 2])> {
         let mut op = KuramotoAttention::new(&self.shape, self.causal).ok()?;
-        if plain && op.scores.variant == Variant::Plain {
+        op.scores.variant = variant;
+        if op.scores.variant() != Variant::Plain && op.scores.block() < op.scores.dim {
             return None;
-        }
-        if plain {
-            op.scores.variant = Variant::Plain;
         }
         let causal = if self.causal { " causal" } else { "" };
         let text = format!("{:?}{causal}{}", self.shape, self.label);
         Some((op, text, [self.theta, self.gate, self.tau, self.drift], [self.small, self.timed]))
-    }
-}
-
-impl KuramotoAttention {
-    /// The name of the kernels' variant.
-    pub(in crate::ops) fn variant(&self) -> &'static str {
-        if self.scores.variant == Variant::Plain { "plain" } else { "four" }
     }
 }
 
@@ -96,13 +91,13 @@ fn speed_law(inputs: &[Vec<f64>], outputs: &[Vec<f64>], case: &Case, dtype: DTyp
 
 pub(super) fn cases() -> Vec<Case> {
     let case = |(op, text, fills, [small, timed]): (KuramotoAttention, String, [Fill; 4], [bool; 2])| {
-        let variant = op.variant();
+        let variant = op.scores.variant().name();
         let [theta, gate, tau, drift] = fills;
         let case = Case::new(text, op, vec![theta, gate, tau, Fill::Between(-1.0, 1.0), drift]).variant(variant);
         let case = case.law("no faster than eta", speed_law);
         let case = if small { case.ladder() } else { case };
         if timed { case.bench() } else { case }
     };
-    let chosen = rows().into_iter().filter_map(|row| row.parts(false));
-    chosen.chain(rows().into_iter().filter_map(|row| row.parts(true))).map(case).collect()
+    let of = |variant| rows().into_iter().filter_map(move |row| row.parts(Some(variant)));
+    [Variant::Four, Variant::Plain, Variant::Staged].into_iter().flat_map(of).map(case).collect()
 }

@@ -51,12 +51,13 @@ impl Op for KuramotoAttentionWeights {
     #[cfg(feature = "gpu")]
     fn forward(&self, commands: &mut Commands, inputs: &[&Tensor], dtype: DType) -> Result<Vec<Tensor>> {
         let &[theta, gate, tau, drift] = inputs else { return Ok(vec![]) };
-        let [features, _, stats] = self.of.mix(commands, [theta, gate, tau, drift], dtype)?;
+        let of = self.of.on(commands.context());
+        let [features, _, stats] = of.mix(commands, [theta, gate, tau, drift], dtype)?;
         let weights = commands.empty(&self.shape(), DType::F32)?;
-        let width = self.of.scores.padded();
+        let width = of.scores.padded();
         let work = Work::invocations(weights.len()).rounds(width).flops(2 * width * weights.len());
         let binds = [read(&features), read(&stats), write(&weights)];
-        commands.dispatch(&FORWARD, DType::F32, &[], &self.of.params(), &binds, work)?;
+        commands.dispatch(&FORWARD, DType::F32, &[], &of.params(), &binds, work)?;
         Ok(vec![weights])
     }
     #[cfg(feature = "gpu")]
@@ -137,8 +138,8 @@ fn stochastic_law(inputs: &[Vec<f64>], outputs: &[Vec<f64>], case: &Case, _: DTy
 
 fn cases() -> Vec<Case> {
     let case = |row: super::kuramoto_attention::Row| {
-        let (of, text, fills, [_, timed]) = row.parts(false)?;
-        let variant = of.variant();
+        let (of, text, fills, [_, timed]) = row.parts(None)?;
+        let variant = of.scores.variant().name();
         let case = Case::new(text, KuramotoAttentionWeights { of }, fills.into()).variant(variant);
         let case = case.law("rows sum to one", stochastic_law);
         Some(if timed { case.bench() } else { case })
