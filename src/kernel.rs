@@ -133,17 +133,29 @@ pub struct Source {
     text: &'static str,
     #[cfg_attr(not(feature = "gpu"), allow(dead_code))]
     vouched: bool,
+    cooperative: bool,
 }
 
 impl Source {
     /// A program's own text. It is compiled with all of wgpu's runtime checks.
     pub const fn new(text: &'static str) -> Source {
-        Source { text, vouched: false }
+        Source { text, vouched: false, cooperative: false }
     }
 
     /// A text of this library, whose loops are known to end: the counters that wgpu puts into loops stay out.
     pub(crate) const fn of_library(text: &'static str) -> Source {
-        Source { text, vouched: true }
+        Source { text, vouched: true, cooperative: false }
+    }
+
+    /// The same text with cooperative matrices: `Left`, `Right` and `Sum` of edge `EDGE`, a constant of the kernel, whose
+    /// storage is f16.
+    pub const fn cooperative(self) -> Source {
+        Source { cooperative: true, ..self }
+    }
+
+    /// Whether the text multiplies cooperative matrices: not WGSL, but an extension of wgpu's.
+    pub const fn is_cooperative(&self) -> bool {
+        self.cooperative
     }
 
     /// The text.
@@ -193,6 +205,13 @@ impl Kernel {
                 DType::F32 | DType::U32 => "alias Elem = f32;\n",
             });
         }
+        if self.source.cooperative {
+            let edge = constants.iter().find(|(name, _)| *name == "EDGE").map_or(16, |(_, edge)| *edge);
+            text.insert_str(0, "enable wgpu_cooperative_matrix;\n");
+            for (alias, ty, role) in [("Left", "f16", "A"), ("Right", "f16", "B"), ("Sum", "f32", "C")] {
+                let _ = writeln!(text, "alias {alias} = coop_mat{edge}x{edge}<{ty}, {role}>;");
+            }
+        }
         let _ = writeln!(text, "const WG: u32 = {WORKGROUP}u;");
         for (name, value) in constants {
             let _ = writeln!(text, "const {name}: u32 = {value}u;");
@@ -230,6 +249,9 @@ impl Kernel {
 
     /// The storage types that the kernel has a text for.
     pub fn dtypes(&self) -> &'static [DType] {
+        if self.source.cooperative {
+            return &[DType::F16];
+        }
         if self.is_generic() { &[DType::F32, DType::F16] } else { &[DType::F32] }
     }
 }

@@ -38,12 +38,15 @@ fn texts() -> Vec<(&'static Kernel, DType, String, Module)> {
 }
 
 #[test]
-fn every_text_is_valid_with_no_capability_but_f16_storage() {
-    for (_, dtype, name, module) in texts() {
-        let capabilities = match dtype {
+fn every_text_is_valid_with_no_capability_but_f16_storage_and_what_it_says() {
+    for (kernel, dtype, name, module) in texts() {
+        let mut capabilities = match dtype {
             DType::F16 => Capabilities::SHADER_FLOAT16,
             _ => Capabilities::empty(),
         };
+        if kernel.source.is_cooperative() {
+            capabilities |= Capabilities::SUBGROUP | Capabilities::COOPERATIVE_MATRIX;
+        }
         validate(&module, capabilities).unwrap_or_else(|e| panic!("{name}: {e}"));
         if dtype == DType::F16 {
             // Or the line above would prove nothing.

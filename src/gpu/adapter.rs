@@ -1,10 +1,12 @@
 //! What an adapter offers, and how its driver differs from others.
 
 use super::context::Context;
+use super::latch::lock;
 
 /// The edge of square tiles with f16 operands and f32 sums, the largest if there are several.
 pub(super) fn cooperative_tile(adapter: &wgpu::Adapter) -> Option<u32> {
-    let needed = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX | wgpu::Features::SHADER_F16;
+    let needed =
+        wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX | wgpu::Features::SHADER_F16 | wgpu::Features::SUBGROUP;
     if !adapter.features().contains(needed) {
         return None;
     }
@@ -48,8 +50,19 @@ impl Context {
 
     /// The edge of the cooperative matrices (f16 operands, f32 sums) that this device multiplies: 8, 16, or `None`.
     ///
-    /// A context on a host's device has none: wgpu tells the shapes of an adapter only.
+    /// A context on a host's device has none: wgpu tells the shapes of an adapter only. Whether the products are right is
+    /// another question; see [`trusted_tile`](crate::ops::trusted_tile).
     pub fn cooperative_tile(&self) -> Option<u32> {
         self.0.cooperative_tile
+    }
+
+    /// Whether the products of cooperative matrices were found to be right, once that is known.
+    pub(crate) fn cooperation(&self) -> Option<bool> {
+        *lock(&self.0.cooperation)
+    }
+
+    /// Keeps what was found; two threads that both looked found the same.
+    pub(crate) fn set_cooperation(&self, right: bool) {
+        *lock(&self.0.cooperation) = Some(right);
     }
 }

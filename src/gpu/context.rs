@@ -35,6 +35,8 @@ pub(crate) struct Inner {
     pub(crate) loop_limit: Option<u64>,
     /// Edge of the cooperative matrices with f16 operands and f32 sums.
     pub(crate) cooperative_tile: Option<u32>,
+    /// Whether their products are right, once it was tried.
+    pub(crate) cooperation: Mutex<Option<bool>>,
     pub(crate) latch: Latch,
     pub(crate) pipelines: Pipelines,
     pub(crate) pipeline_cache: PipelineCache,
@@ -163,6 +165,7 @@ impl Context {
         Context(Arc::new(Inner {
             loop_limit: loop_limit(&info),
             cooperative_tile,
+            cooperation: Mutex::default(),
             limits: device.limits(),
             features: device.features(),
             device,

@@ -5,8 +5,7 @@ use crate::cpu::Real;
 use crate::cpu::linear::{self as cpu, Extents};
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
-use crate::gpu::{Commands, Tensor, Work, read, write};
-#[cfg(feature = "gpu")]
+use crate::gpu::{Commands, Tensor};
 use crate::kernel::DType;
 use crate::tape::{Tape, Var};
 
@@ -14,18 +13,11 @@ use crate::tape::{Tape, Var};
 mod cases;
 #[path = "linear_contracts.rs"]
 mod contracts;
+#[cfg(feature = "gpu")]
+#[path = "linear_device.rs"]
+mod device;
 
 pub use contracts::{BACKWARD_W, BACKWARD_W_REG, FORWARD, FORWARD_REG, FORWARD_STAGED};
-#[cfg(feature = "gpu")]
-use contracts::{Params, ParamsW};
-
-/// Rows and columns of a tile of registers, as in the shaders.
-#[cfg(feature = "gpu")]
-const TILE: usize = 8;
-
-/// Columns of a workgroup of the register kernel.
-#[cfg(feature = "gpu")]
-const BLOCK: usize = 512;
 
 /// Rows and columns of a workgroup that stages its operands, as in the shader.
 #[cfg(feature = "gpu")]
@@ -38,6 +30,8 @@ enum Variant {
     Registers,
     /// The map and the cotangent of `x`; gradients of parameters are those of `Registers`.
     Staged,
+    /// For f16 alone; gradients of weights as well.
+    Cooperative,
 }
 
 #[cfg(feature = "gpu")]
@@ -48,6 +42,7 @@ impl Variant {
             "plain" => Some(Variant::Plain),
             "reg" => Some(Variant::Registers),
             "staged" => Some(Variant::Staged),
+            "cooperative" => Some(Variant::Cooperative),
             _ => None,
         }
     }
@@ -109,96 +104,6 @@ impl Linear {
     }
 }
 
-#[cfg(feature = "gpu")]
-impl Linear {
-    fn variant(&self, commands: &Commands, dtype: DType) -> Variant {
-        let (e, context) = (&self.extents, commands.context());
-        let pinned = || context.pinned_variant("linear", dtype, &[e.rows, e.depth]);
-        let variant = self.variant.or_else(|| Variant::named(&pinned()?));
-        variant.unwrap_or_else(|| choose(e.rows, e.depth, context.is_software()))
-    }
-
-    /// `dst = W x + bias`, or with `transposed` the cotangent of `x`.
-    fn map(
-        &self,
-        commands: &mut Commands,
-        x: &Tensor,
-        w: &Tensor,
-        bias: Option<&Tensor>,
-        transposed: bool,
-    ) -> Result<Tensor> {
-        let e = &self.extents;
-        let (shape, rows, depth) = if transposed { (&self.x, e.depth, e.rows) } else { (&self.dst, e.rows, e.depth) };
-        let (row, col) = if transposed { (1, e.depth) } else { (e.depth, 1) };
-        let dst = commands.empty(shape, x.dtype())?;
-        if dst.is_empty() {
-            return Ok(dst);
-        }
-        let columns = e.outer * e.inner;
-        let params = Params {
-            columns: columns as u32,
-            rows: rows as u32,
-            depth: depth as u32,
-            inner: e.inner as u32,
-            row: row as u32,
-            col: col as u32,
-            biased: bias.is_some().into(),
-        };
-        let binds = [read(x), read(w), read(bias.unwrap_or(w)), write(&dst)];
-        let (kernel, work) = match self.variant(commands, x.dtype()) {
-            Variant::Plain => (&FORWARD, Work::invocations(dst.len()).rounds(depth)),
-            Variant::Registers => {
-                let groups = rows.div_ceil(TILE) * columns.div_ceil(BLOCK);
-                (&FORWARD_REG, Work::workgroups(groups).rounds(depth))
-            }
-            Variant::Staged => {
-                let groups = rows.div_ceil(SIDE) * columns.div_ceil(SIDE);
-                // Each step is staged and multiplied.
-                (&FORWARD_STAGED, Work::workgroups(groups).rounds(4 * depth + 8))
-            }
-        };
-        let work = work.flops(2 * dst.len() * depth);
-        commands.dispatch(kernel, x.dtype(), &[], &params, &binds, work)?;
-        Ok(dst)
-    }
-
-    /// Cotangents of the weights and of the bias, those that are needed.
-    fn parameters_bar(
-        &self,
-        commands: &mut Commands,
-        x: &Tensor,
-        g: &Tensor,
-        needs: [bool; 2],
-    ) -> Result<[Option<Tensor>; 2]> {
-        let e = &self.extents;
-        let (columns, weights) = (e.outer * e.inner, e.rows * e.depth);
-        let width = weights + if needs[1] { e.rows } else { 0 };
-        // Without weights there is no tile whose invocation could hold the bias' sums.
-        let variant = if weights == 0 { Variant::Plain } else { self.variant(commands, x.dtype()) };
-        let (kernel, invocations) = match variant {
-            Variant::Plain => (&BACKWARD_W, width),
-            Variant::Registers | Variant::Staged => (&BACKWARD_W_REG, e.rows.div_ceil(TILE) * e.depth.div_ceil(TILE)),
-        };
-        let split = super::sum_columns::split(columns, invocations);
-        let partial = commands.empty(&[split.tiles, width], DType::F32)?;
-        let params = ParamsW {
-            columns: columns as u32,
-            rows: e.rows as u32,
-            depth: e.depth as u32,
-            inner: e.inner as u32,
-            run: split.run as u32,
-            tiles: split.tiles as u32,
-            width: width as u32,
-        };
-        let work = Work::invocations(split.tiles * invocations).rounds(split.run).flops(2 * columns * width);
-        commands.dispatch(kernel, x.dtype(), &[], &params, &[read(x), read(g), write(&partial)], work)?;
-        let sum = super::sum_columns::sum_columns;
-        let w_bar = needs[0].then(|| sum(commands, &partial, 0, &[e.rows, e.depth])).transpose()?;
-        let bias_bar = needs[1].then(|| sum(commands, &partial, weights, &[e.rows])).transpose()?;
-        Ok([w_bar, bias_bar])
-    }
-}
-
 impl Op for Linear {
     fn name(&self) -> &'static str {
         "linear"
@@ -216,6 +121,9 @@ impl Op for Linear {
     }
     fn parameters(&self) -> &'static [&'static str] {
         &["w", "bias"]
+    }
+    fn dtype(&self) -> Option<DType> {
+        (self.variant == Some(Variant::Cooperative)).then_some(DType::F16)
     }
     fn reference<R: Real>(&self, inputs: &[&[R]]) -> Vec<Vec<R>> {
         vec![cpu::forward(inputs[0], inputs[1], inputs.get(2).copied(), &self.extents)]
@@ -325,6 +233,16 @@ pub static SPEC: OpSpec = OpSpec {
     name: "linear",
     formula: "dst[o,m,i] = bias[m] + sum_k w[m,k] x[o,k,i]",
     differentiable: true,
-    kernels: &[&FORWARD, &FORWARD_REG, &FORWARD_STAGED, &BACKWARD_W, &BACKWARD_W_REG, &super::sum_columns::KERNEL],
+    kernels: &[
+        &FORWARD,
+        &FORWARD_REG,
+        &FORWARD_STAGED,
+        &BACKWARD_W,
+        &BACKWARD_W_REG,
+        &super::sum_columns::KERNEL,
+        &super::cooperative::PRODUCT,
+        &super::cooperative::PACK,
+        &super::cooperative::UNPACK,
+    ],
     cases: cases::cases,
 };

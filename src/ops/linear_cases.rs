@@ -21,13 +21,14 @@ fn case(
         Variant::Plain => "plain",
         Variant::Registers => "reg",
         Variant::Staged => "staged",
+        Variant::Cooperative => "cooperative",
     };
     Some(Case::new(format!("{x:?} axis {axis} to {rows}{bias}{label}"), op, fills).linear().variant(name))
 }
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for variant in [Variant::Plain, Variant::Registers, Variant::Staged] {
+    for variant in [Variant::Plain, Variant::Registers, Variant::Staged, Variant::Cooperative] {
         let mut add = |x: &[usize], rows, biased, axis, label: &str, fill| {
             cases.extend(case(x, rows, biased, axis, variant, label, fill));
         };
@@ -45,6 +46,8 @@ pub(super) fn cases() -> Vec<Case> {
         // Two workgroups that stage, in both directions.
         add(&[1, 66, 67], 70, true, 1, "", Fill::Uniform);
         add(&[65, 9], 67, true, 1, "", Fill::Uniform);
+        // Several blocks of cooperative matrices, and sums that are cut into parts.
+        add(&[11, 40, 103], 150, true, 1, "", Fill::Uniform);
         add(&[4, 9, 5], 12, true, 1, " mixed scales", Fill::Mixed(20));
         add(&[4, 9, 5], 12, true, 1, " one nonzero", Fill::OneHot);
         cases.extend(case(&[2, 2, 3], 2, true, 1, variant, " ladder", Fill::Uniform).map(Case::ladder));

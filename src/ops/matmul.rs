@@ -1,15 +1,21 @@
 //! Products of matrices, each operand as it is or transposed, alone or in batches.
 
-use super::spec::{Case, Fill, Op, OpSpec, Port};
+#[cfg(feature = "gpu")]
+use super::cooperative::{self, Axis, Product};
+use super::spec::{Op, OpSpec, Port};
 use crate::cpu::Real;
 use crate::cpu::matmul::{self as cpu, Extents};
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
 use crate::gpu::{Commands, Tensor, Work, read, write};
-use crate::kernel::{Binding, Constant, Elem, Kernel, Params as _, input, output, source};
+use crate::kernel::DType;
 #[cfg(feature = "gpu")]
-use crate::kernel::{DType, WORKGROUP};
+use crate::kernel::WORKGROUP;
+use crate::kernel::{Binding, Constant, Elem, Kernel, Params as _, input, output, source};
 use crate::tape::{Tape, Var};
+
+#[path = "matmul_cases.rs"]
+mod cases;
 
 crate::params! {
     /// Parameters of both kernels.
@@ -52,6 +58,8 @@ pub static FORWARD_STAGED: Kernel = Kernel {
     constants: &[],
 };
 
+pub use super::cooperative::{PACK, PRODUCT, UNPACK};
+
 /// Rows and columns of a workgroup that stages its operands, as in the shader.
 #[cfg(feature = "gpu")]
 const SIDE: usize = 64;
@@ -75,6 +83,8 @@ enum Variant {
     Plain,
     Registers,
     Staged,
+    /// For f16 alone.
+    Cooperative,
 }
 
 #[cfg(feature = "gpu")]
@@ -85,6 +95,7 @@ impl Variant {
             "plain" => Some(Variant::Plain),
             "reg" => Some(Variant::Registers),
             "staged" => Some(Variant::Staged),
+            "cooperative" => Some(Variant::Cooperative),
             _ => None,
         }
     }
@@ -92,7 +103,7 @@ impl Variant {
 
 /// Of one row or column a tile of registers loads as much as the plain kernel. Workgroup memory is for GPUs, once half a
 /// tile of it is used: on software drivers it gains nothing, and loses half where tiles are not full. The batch size plays
-/// no part: results must not depend on it.
+/// no part: results must not depend on it. What [`cooperative::suits`] goes before.
 #[cfg(feature = "gpu")]
 fn choose(rows: usize, columns: usize, is_software: bool) -> Variant {
     match rows.min(columns) {
@@ -186,6 +197,13 @@ impl<'a> View<'a> {
         View { rows: self.columns, columns: self.rows, is_turned: !self.is_turned, ..self }
     }
 
+    /// The same for cooperative matrices.
+    fn axes(self) -> cooperative::View<'a> {
+        let [batch_step, row, col] = self.strides().map(|v| v as usize);
+        let (rows, columns) = (Axis::even(self.rows, row), Axis::even(self.columns, col));
+        cooperative::View { tensor: self.tensor, batch_step, rows, columns }
+    }
+
     /// Distances of samples, rows and columns.
     fn strides(&self) -> [u32; 3] {
         let (row, col) = if self.is_turned { (1, self.rows) } else { (self.columns, 1) };
@@ -216,8 +234,20 @@ impl Matmul {
         let flops = 2 * dst.len() * depth;
         let context = commands.context();
         let pinned = || context.pinned_variant("matmul", dtype, &[rows, columns, depth]);
-        let variant = self.variant.or_else(|| Variant::named(&pinned()?));
-        match variant.unwrap_or_else(|| choose(rows, columns, context.is_software())) {
+        let variant = match self.variant.or_else(|| Variant::named(&pinned()?)) {
+            Some(Variant::Cooperative) if self.variant.is_none() && !cooperative::serves(context, dtype)? => None,
+            variant => variant,
+        };
+        let suits = || {
+            let fits = cooperative::fits(context, dst.len());
+            Ok::<bool, Error>(fits && cooperative::suits(context, dtype, [rows, depth, columns])?)
+        };
+        let variant = match variant {
+            Some(variant) => variant,
+            None if suits()? => Variant::Cooperative,
+            None => choose(rows, columns, context.is_software()),
+        };
+        match variant {
             Variant::Plain => {
                 let work = Work::invocations(dst.len()).rounds(depth).flops(flops);
                 commands.dispatch(&FORWARD, dtype, &[], &params, &binds, work)?;
@@ -235,6 +265,12 @@ impl Matmul {
                 // Each step is staged and multiplied.
                 let work = Work::workgroups(groups).rounds(4 * depth + 8).flops(flops);
                 commands.dispatch(&FORWARD_STAGED, dtype, &[], &params, &binds, work)?;
+            }
+            Variant::Cooperative => {
+                let edge = cooperative::demanded_tile(context)?;
+                let to = View::new(&dst, rows, columns, false);
+                let product = Product { batch, a: a.axes(), b: b.axes(), dst: to.axes(), shift: None };
+                product.record(commands, edge)?;
             }
         }
         Ok(dst)
@@ -256,6 +292,9 @@ impl Op for Matmul {
     }
     fn outputs(&self) -> Vec<Port> {
         vec![Port::storage("dst", &self.shape(self.extents.rows, self.extents.columns, false))]
+    }
+    fn dtype(&self) -> Option<DType> {
+        (self.variant == Some(Variant::Cooperative)).then_some(DType::F16)
     }
     fn reference<R: Real>(&self, inputs: &[&[R]]) -> Vec<Vec<R>> {
         vec![cpu::forward(inputs[0], inputs[1], &self.extents)]
@@ -321,66 +360,6 @@ pub static SPEC: OpSpec = OpSpec {
     name: "matmul",
     formula: "dst[z,m,n] = sum_k a[z,m,k] b[z,k,n], either transposed",
     differentiable: true,
-    kernels: &[&FORWARD, &FORWARD_REG, &FORWARD_STAGED],
-    cases,
+    kernels: &[&FORWARD, &FORWARD_REG, &FORWARD_STAGED, &PRODUCT, &PACK, &UNPACK],
+    cases: cases::cases,
 };
-
-/// A product of `[M, K]` and `[K, N]`, in a batch if there is one.
-fn case(
-    batch: Option<usize>,
-    [m, k, n]: [usize; 3],
-    turned: [bool; 2],
-    variant: Variant,
-    label: &str,
-    fill: Fill,
-) -> Option<Case> {
-    let options = MatmulOptions { transpose_a: turned[0], transpose_b: turned[1] };
-    let shape = |rows: usize, columns: usize, turn: bool| {
-        let matrix = if turn { [columns, rows] } else { [rows, columns] };
-        [batch.as_slice(), &matrix].concat()
-    };
-    let op = Matmul {
-        variant: Some(variant),
-        ..Matmul::new(&shape(m, k, turned[0]), &shape(k, n, turned[1]), &options).ok()?
-    };
-    let letter = |turn: bool| if turn { "T" } else { "N" };
-    let batch = batch.map(|z| format!("{z} x ")).unwrap_or_default();
-    let name = match variant {
-        Variant::Plain => "plain",
-        Variant::Registers => "reg",
-        Variant::Staged => "staged",
-    };
-    let label = format!("{batch}{m} x {k} x {n} {}{}{label}", letter(turned[0]), letter(turned[1]));
-    Some(Case::new(label, op, vec![fill; 2]).linear().variant(name))
-}
-
-fn cases() -> Vec<Case> {
-    let mut cases = Vec::new();
-    let ways = [[false, false], [false, true], [true, false], [true, true]];
-    for variant in [Variant::Plain, Variant::Registers, Variant::Staged] {
-        let mut add = |batch, extents, turned, label: &str, fill| {
-            cases.extend(case(batch, extents, turned, variant, label, fill));
-        };
-        for turned in ways {
-            add(Some(3), [9, 5, 17], turned, "", Fill::Uniform);
-        }
-        for extents in [[0, 3, 2], [2, 0, 3], [1, 1, 1], [1, 7, 12], [8, 8, 8], [65, 3, 63]] {
-            add(None, extents, [false, false], "", Fill::Uniform);
-        }
-        add(Some(0), [2, 3, 2], [false, true], "", Fill::Uniform);
-        // More than one workgroup that stages, in both directions.
-        add(Some(2), [66, 9, 71], [true, true], "", Fill::Uniform);
-        // Two wide workgroups, in the cotangent of b as well.
-        add(Some(2), [3, 2, 515], [false, false], "", Fill::Uniform);
-        add(None, [12, 2, 515], [true, false], "", Fill::Uniform);
-        add(None, [7, 9, 10], [false, true], " mixed scales", Fill::Mixed(20));
-        add(None, [7, 9, 10], [false, true], " one nonzero", Fill::OneHot);
-        for turned in ways {
-            let small = case(Some(2), [2, 3, 2], turned, variant, " ladder", Fill::Uniform);
-            cases.extend(small.map(Case::ladder));
-        }
-        cases.extend(case(None, [256, 256, 256], [false, false], variant, "", Fill::Uniform).map(Case::bench));
-        cases.extend(case(Some(16), [81, 64, 81], [false, true], variant, "", Fill::Uniform).map(Case::bench));
-    }
-    cases
-}

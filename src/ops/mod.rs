@@ -17,6 +17,7 @@ mod channel_sums;
 pub mod check;
 pub mod concat;
 pub mod conv2d;
+mod cooperative;
 pub mod couple_anchors;
 pub mod couple_attention;
 pub mod couple_conv2d;
@@ -110,6 +111,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::Kernel;
 use spec::{Case, OpSpec};
 
+#[cfg(feature = "gpu")]
+pub use cooperative::{self_test, trusted_tile};
 #[cfg(feature = "gpu")]
 pub use prewarm::{Prewarmed, prewarm};
 #[cfg(feature = "gpu")]

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::conv2d::ConvOptions;
+use super::cooperative::trusted_tile;
 use super::matmul::MatmulOptions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::{Choice, Context, Tensor};
@@ -61,6 +62,9 @@ impl fmt::Display for Tuned {
 /// Names of the variants of all three ops.
 const CANDIDATES: [&str; 3] = ["plain", "reg", "staged"];
 
+/// One more of products in f16, where the device gets it right.
+const COOPERATIVE: &str = "cooperative";
+
 /// Runs that warm up, and runs of which the median counts.
 const WARM: usize = 2;
 const RUNS: usize = 7;
@@ -89,7 +93,8 @@ pub fn tune(context: &Context, op: Tunable, dtype: DType) -> Result<Tuned> {
     let inputs = inputs(context, op, dtype)?;
     let before: Vec<Choice> = context.pinned();
     let mut candidates = Vec::new();
-    for variant in CANDIDATES {
+    let cooperates = dtype == DType::F16 && name != "conv2d" && trusted_tile(context)?.is_some();
+    for variant in CANDIDATES.into_iter().chain(cooperates.then_some(COOPERATIVE)) {
         context.pin(&[Choice::new(name, dtype, &extents, variant)]);
         let timed = time(context, op, &inputs);
         if timed.is_err() {

@@ -1,0 +1,158 @@
+//! Dispatches of [`super::Linear`].
+
+use super::contracts::{Params, ParamsW};
+use super::{BACKWARD_W, BACKWARD_W_REG, FORWARD, FORWARD_REG, FORWARD_STAGED, Linear, SIDE, Variant, choose};
+use crate::cpu::{Over, Rows};
+use crate::error::Result;
+use crate::gpu::{Commands, Tensor, Work, read, write};
+use crate::kernel::DType;
+use crate::ops::channel_sums::{Factor, channel_sums};
+use crate::ops::cooperative::{self, Axis, Product, View};
+use crate::ops::sum_columns::{split, sum_columns};
+
+/// Rows and columns of a tile of registers, as in the shaders.
+const TILE: usize = 8;
+
+/// Columns of a workgroup of the register kernel.
+const BLOCK: usize = 512;
+
+impl Linear {
+    fn variant(&self, commands: &Commands, dtype: DType) -> Result<Variant> {
+        let (e, context) = (&self.extents, commands.context());
+        let pinned = || context.pinned_variant("linear", dtype, &[e.rows, e.depth]);
+        match self.variant.or_else(|| Variant::named(&pinned()?)) {
+            Some(Variant::Cooperative) if self.variant.is_none() && !cooperative::serves(context, dtype)? => {}
+            Some(variant) => return Ok(variant),
+            None => {}
+        }
+        let columns = e.outer * e.inner;
+        // The columns are the batch, which must not matter.
+        let suits = cooperative::fits(context, columns * e.rows.max(e.depth))
+            && cooperative::suits(context, dtype, [e.rows, e.depth, usize::MAX])?;
+        Ok(if suits { Variant::Cooperative } else { choose(e.rows, e.depth, context.is_software()) })
+    }
+
+    /// The channels of all tokens as a matrix of `channels` rows.
+    fn view<'a>(&self, tensor: &'a Tensor, channels: usize) -> View<'a> {
+        let e = &self.extents;
+        let columns = Axis::runs(e.outer * e.inner, e.inner, channels * e.inner);
+        View { tensor, batch_step: 0, rows: Axis::even(channels, e.inner), columns }
+    }
+
+    /// Cotangents of weights and bias by cooperative matrices: `dst_bar` times `x` transposed, one long sum.
+    fn parameters_bar_cooperative(
+        &self,
+        commands: &mut Commands,
+        x: &Tensor,
+        g: &Tensor,
+        needs: [bool; 2],
+    ) -> Result<[Option<Tensor>; 2]> {
+        let e = &self.extents;
+        let edge = cooperative::demanded_tile(commands.context())?;
+        let mut found = [None, None];
+        if needs[0] {
+            let w_bar = commands.empty(&[e.rows, e.depth], DType::F32)?;
+            let (rows, columns) = (Axis::even(e.rows, e.depth), Axis::even(e.depth, 1));
+            let dst = View { tensor: &w_bar, batch_step: 0, rows, columns };
+            let (a, b) = (self.view(g, e.rows), self.view(x, e.depth).transposed());
+            Product { batch: 1, a, b, dst, shift: None }.record_long(commands, edge)?;
+            found[0] = Some(w_bar);
+        }
+        if needs[1] {
+            let at = Rows { outer: e.outer, channels: e.rows, inner: e.inner, over: Over::Samples };
+            found[1] = Some(channel_sums(commands, g, Factor::None, &at, g.dtype())?.plain(commands)?);
+        }
+        Ok(found)
+    }
+
+    /// `dst = W x + bias`, or with `transposed` the cotangent of `x`.
+    pub(super) fn map(
+        &self,
+        commands: &mut Commands,
+        x: &Tensor,
+        w: &Tensor,
+        bias: Option<&Tensor>,
+        transposed: bool,
+    ) -> Result<Tensor> {
+        let e = &self.extents;
+        let (shape, rows, depth) = if transposed { (&self.x, e.depth, e.rows) } else { (&self.dst, e.rows, e.depth) };
+        let (row, col) = if transposed { (1, e.depth) } else { (e.depth, 1) };
+        let dst = commands.empty(shape, x.dtype())?;
+        if dst.is_empty() {
+            return Ok(dst);
+        }
+        let columns = e.outer * e.inner;
+        let variant = self.variant(commands, x.dtype())?;
+        if variant == Variant::Cooperative {
+            let edge = cooperative::demanded_tile(commands.context())?;
+            let w = View { tensor: w, batch_step: 0, rows: Axis::even(rows, row), columns: Axis::even(depth, col) };
+            let (b, to) = (self.view(x, depth), self.view(&dst, rows));
+            Product { batch: 1, a: w, b, dst: to, shift: bias }.record(commands, edge)?;
+            return Ok(dst);
+        }
+        let params = Params {
+            columns: columns as u32,
+            rows: rows as u32,
+            depth: depth as u32,
+            inner: e.inner as u32,
+            row: row as u32,
+            col: col as u32,
+            biased: bias.is_some().into(),
+        };
+        let binds = [read(x), read(w), read(bias.unwrap_or(w)), write(&dst)];
+        let (kernel, work) = match variant {
+            Variant::Plain => (&FORWARD, Work::invocations(dst.len()).rounds(depth)),
+            Variant::Registers => {
+                let groups = rows.div_ceil(TILE) * columns.div_ceil(BLOCK);
+                (&FORWARD_REG, Work::workgroups(groups).rounds(depth))
+            }
+            // Cooperative has returned.
+            _ => {
+                let groups = rows.div_ceil(SIDE) * columns.div_ceil(SIDE);
+                // Each step is staged and multiplied.
+                (&FORWARD_STAGED, Work::workgroups(groups).rounds(4 * depth + 8))
+            }
+        };
+        let work = work.flops(2 * dst.len() * depth);
+        commands.dispatch(kernel, x.dtype(), &[], &params, &binds, work)?;
+        Ok(dst)
+    }
+
+    /// Cotangents of the weights and of the bias, those that are needed.
+    pub(super) fn parameters_bar(
+        &self,
+        commands: &mut Commands,
+        x: &Tensor,
+        g: &Tensor,
+        needs: [bool; 2],
+    ) -> Result<[Option<Tensor>; 2]> {
+        let e = &self.extents;
+        let (columns, weights) = (e.outer * e.inner, e.rows * e.depth);
+        let width = weights + if needs[1] { e.rows } else { 0 };
+        // Without weights there is no tile whose invocation could hold the bias' sums.
+        let variant = if weights == 0 { Variant::Plain } else { self.variant(commands, x.dtype())? };
+        if variant == Variant::Cooperative {
+            return self.parameters_bar_cooperative(commands, x, g, needs);
+        }
+        let (kernel, invocations) = match variant {
+            Variant::Plain => (&BACKWARD_W, width),
+            _ => (&BACKWARD_W_REG, e.rows.div_ceil(TILE) * e.depth.div_ceil(TILE)),
+        };
+        let split = split(columns, invocations);
+        let partial = commands.empty(&[split.tiles, width], DType::F32)?;
+        let params = ParamsW {
+            columns: columns as u32,
+            rows: e.rows as u32,
+            depth: e.depth as u32,
+            inner: e.inner as u32,
+            run: split.run as u32,
+            tiles: split.tiles as u32,
+            width: width as u32,
+        };
+        let work = Work::invocations(split.tiles * invocations).rounds(split.run).flops(2 * columns * width);
+        commands.dispatch(kernel, x.dtype(), &[], &params, &[read(x), read(g), write(&partial)], work)?;
+        let w_bar = needs[0].then(|| sum_columns(commands, &partial, 0, &[e.rows, e.depth])).transpose()?;
+        let bias_bar = needs[1].then(|| sum_columns(commands, &partial, weights, &[e.rows])).transpose()?;
+        Ok([w_bar, bias_bar])
+    }
+}
