@@ -7,11 +7,12 @@ mod akorn;
 mod inputs;
 mod layers;
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use kuramoto::{Context, Result, Tape, Value};
+use kuramoto::{Context, Profile, Result, Tape, Value};
 use serde::Serialize;
 
 #[derive(Parser)]
@@ -31,6 +32,9 @@ struct Args {
     /// One call of each after the first, however long it takes
     #[arg(long)]
     quick: bool,
+    /// Where the time of one call goes, by kernels, instead of wall times
+    #[arg(long)]
+    kernels: bool,
     /// What `cargo bench` passes to every program
     #[arg(long, hide = true)]
     bench: bool,
@@ -90,6 +94,8 @@ fn bench(args: &Args) -> Result<()> {
     let large = args.large || !context.is_software();
     if !args.json {
         println!("{device}");
+    }
+    if !args.json && !args.kernels {
         println!(
             "{:<24} {:<9} {:>12} {:>12} {:>12} {:>6}",
             "workload", "pass", "median ms", "least ms", "most ms", "calls"
@@ -100,6 +106,10 @@ fn bench(args: &Args) -> Result<()> {
     for make in makers {
         // Made one after the other: the large ones would not fit side by side.
         for workload in make(&context, large, args.filter.as_deref().unwrap_or(""))? {
+            if args.kernels {
+                kernels(&context, workload)?;
+                continue;
+            }
             let timed = time(&context, workload, args)?;
             if !args.json {
                 let [least, most] = timed.range.map(|t| t * 1e3);
@@ -118,6 +128,35 @@ fn bench(args: &Args) -> Result<()> {
     }
     if args.json {
         println!("{}", serde_json::json!(report));
+    }
+    Ok(())
+}
+
+/// Prints the device's time of one call after another, by kernels.
+fn kernels(context: &Context, mut workload: Workload) -> Result<()> {
+    let mut profile = Profile::default();
+    for _warm_then_counted in 0..2 {
+        (_, profile) = context.profile(|commands| {
+            let mut tape = Tape::from_commands(std::mem::replace(commands, context.commands()));
+            (workload.run)(&mut tape)?;
+            if let Some(recording) = tape.into_commands() {
+                *commands = recording;
+            }
+            Ok(())
+        })?;
+    }
+    let mut sums: BTreeMap<&str, (f64, usize)> = BTreeMap::new();
+    for span in &profile.spans {
+        let (nanos, count) = sums.entry(span.kernel).or_default();
+        *nanos += span.nanos;
+        *count += 1;
+    }
+    let total: f64 = sums.values().map(|(nanos, _)| nanos).sum();
+    println!("{} {} {}: {:.2} ms", workload.name, workload.pass, workload.sizes, total / 1e6);
+    let mut rows: Vec<_> = sums.into_iter().collect();
+    rows.sort_by(|a, b| b.1.0.total_cmp(&a.1.0));
+    for (kernel, (nanos, count)) in rows {
+        println!("{:>10.3} ms {:>5.1} % {count:>6} x {kernel}", nanos / 1e6, 100.0 * nanos / total);
     }
     Ok(())
 }
