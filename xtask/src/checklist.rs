@@ -40,6 +40,8 @@ struct Findings {
     cooperative: Vec<String>,
     /// The edge that kernels would use: f16 operands, f32 sums.
     cooperative_tile: Option<u32>,
+    /// Elements of the products of the long self-test that are wrong.
+    cooperative_wrong: Option<usize>,
     ceilings: Ceilings,
     scalar_copy_gb_s: f64,
     matmul: Vec<Product>,
@@ -94,7 +96,13 @@ fn find(adapter: &wgpu::Adapter, context: &Context) -> kuramoto::Result<Findings
             matmul.push(product(context, *n, *dtype)?);
         }
     }
+    // A hundred times three products: far more than what decides in a program.
+    let cooperative_wrong = match context.cooperative_tile() {
+        Some(edge) => Some(kuramoto::ops::self_test(context, edge, 100)?),
+        None => None,
+    };
     Ok(Findings {
+        cooperative_wrong,
         adapter: info.name.clone(),
         driver: adapter::driver(info),
         kind: adapter::kind(info.device_type),
@@ -212,6 +220,11 @@ fn print(f: &Findings) {
                 tile.map_or("no square ones with f16 operands and f32 sums".to_owned(), |t| format!("{t} x {t}"));
             say!("cooperative matrices for the kernels: {tile}; all that are offered:");
             f.cooperative.iter().for_each(|shape| say!("  {shape}"));
+            match f.cooperative_wrong {
+                Some(0) => say!("300 products by them: every element is right"),
+                Some(wrong) => say!("300 products by them: {wrong} elements are wrong, so that no kernel uses them"),
+                None => {}
+            }
         }
     }
     say!("copy: {:.2} GB/s by fours, {:.2} GB/s one by one", f.ceilings.copy_gb_s, f.scalar_copy_gb_s);

@@ -40,6 +40,11 @@ impl Variant {
         self.dtype == DType::F16 && self.kernel.is_generic()
     }
 
+    /// Whether the text multiplies cooperative matrices, which no WGSL but wgpu's has.
+    pub fn is_cooperative(&self) -> bool {
+        self.kernel.source.is_cooperative()
+    }
+
     /// A name that is also a file's: kernel, constants, storage type.
     pub fn name(&self) -> String {
         let constants: String = self.constants.iter().map(|(name, value)| format!("-{name}{value}")).collect();
@@ -56,7 +61,8 @@ impl Variant {
         let module =
             naga::front::wgsl::parse_str(&text).map_err(|e| e.emit_to_string_with_path(&text, name.as_str()))?;
         // What the library asks of a device, and nothing else.
-        let capabilities = Capabilities::SHADER_FLOAT16 | Capabilities::SUBGROUP;
+        let mut capabilities = Capabilities::SHADER_FLOAT16 | Capabilities::SUBGROUP;
+        capabilities.set(Capabilities::COOPERATIVE_MATRIX, self.is_cooperative());
         let info = Validator::new(ValidationFlags::all(), capabilities)
             .validate(&module)
             .map_err(|e| e.emit_to_string_with_path(&text, &name))?;
@@ -116,6 +122,9 @@ impl Language {
 
     /// Why naga has no text in this language for `variant`, where that is known and no fault of the kernel.
     pub fn lacks(self, variant: &Variant) -> Option<&'static str> {
+        if variant.is_cooperative() && !matches!(self, Language::SpirV | Language::Msl) {
+            return Some("naga writes cooperative matrices in SPIR-V and MSL alone");
+        }
         (self == Language::Glsl && variant.uses_f16()).then_some("naga writes no 16-bit floats in GLSL")
     }
 

@@ -46,7 +46,8 @@ pub fn check(tools: &Tools) -> Verdict {
         code: variant.text(),
         features: if variant.uses_f16() { vec!["shader-f16"] } else { vec![] },
     };
-    let manifest = Manifest { kernels: Variant::all().iter().map(kernel).collect() };
+    let (other, variants): (Vec<Variant>, Vec<Variant>) = Variant::all().into_iter().partition(Variant::is_cooperative);
+    let manifest = Manifest { kernels: variants.iter().map(kernel).collect() };
     let path = tools.folder().join("tint.json");
     if let Err(why) = output::write_json(&path, &manifest) {
         return Verdict::Fail(why.message().unwrap_or_default().to_owned());
@@ -62,7 +63,9 @@ pub fn check(tools: &Tools) -> Verdict {
         .map(|r| format!("{}: {}", r.name, r.messages.join("; ")))
         .collect();
     if bad.is_empty() && report.results.len() == manifest.kernels.len() {
-        Verdict::Pass(format!("{} texts compile", report.results.len()))
+        let other: String =
+            other.iter().map(|v| format!("\n{}: not WGSL, but an extension of wgpu's", v.name())).collect();
+        Verdict::Pass(format!("{} texts compile{other}", report.results.len()))
     } else {
         Verdict::Fail(format!("{} of {} texts do not compile\n{}", bad.len(), manifest.kernels.len(), bad.join("\n")))
     }
