@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use kuramoto::conformance::{Options, run};
 use kuramoto::ops::spec::{Case, OpSpec};
-use kuramoto::{Context, DType, Result, Tape, Value, ops};
+use kuramoto::{Context, DType, ErrorKind, Result, Tape, Value, ops};
 
 struct Settings {
     repeats: usize,
@@ -69,9 +69,14 @@ fn bench(settings: &Settings) -> Result<bool> {
                     if backward && !op.differentiable {
                         continue;
                     }
-                    // A pass that only hands a buffer on has no kernel to time.
-                    if let Some(sample) = time(&context, op, case, dtype, backward, settings)? {
-                        print_row(op, case, dtype, backward, &sample, copy);
+                    match time(&context, op, case, dtype, backward, settings) {
+                        Ok(Some(sample)) => print_row(op, case, dtype, backward, &sample, copy),
+                        // A pass that only hands a buffer on has no kernel to time.
+                        Ok(None) => {}
+                        Err(error) if error.kind() == ErrorKind::Feature => {
+                            println!("{:<18} {:<8} {dtype:<5} not timed: {error}", op.name, case.variant);
+                        }
+                        Err(error) => return Err(error),
                     }
                 }
             }

@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use kuramoto::conformance::{self, Options};
 use kuramoto::ops::spec::{Case, OpSpec};
-use kuramoto::{Context, DType};
+use kuramoto::{Context, DType, ErrorKind};
 use serde::Serialize;
 
 use crate::adapter::{self, AdapterArgs};
@@ -21,7 +21,7 @@ use crate::failure::{Failure, Result};
 use crate::inputs::dtypes;
 use crate::pictures::{Point, Roofline, write_roofline};
 use crate::progress::Progress;
-use crate::{glob, output, root};
+use crate::{glob, output, root, say};
 use ceilings::Ceilings;
 use timing::{Effort, Timed};
 use trace::Trace;
@@ -79,6 +79,8 @@ struct Report {
     step_loop_us: f64,
     /// Ops that failed conformance in this run and were not timed.
     refused: Vec<String>,
+    /// Variants that this device cannot run, with the reason.
+    absent: Vec<String>,
     cases: Vec<Timed>,
 }
 
@@ -103,6 +105,7 @@ pub fn run(args: &Args) -> Result {
     if args.json.as_deref() != Some(Path::new("-")) {
         table::head(&report);
         table::print(&report);
+        report.absent.iter().for_each(|line| say!("not timed: {line}"));
     }
     if let Some(path) = &args.json {
         output::write_json(path, &report)?;
@@ -198,6 +201,7 @@ fn profile(context: &Context, cases: Vec<Selected>, effort: Effort) -> Result<(R
         ceilings: Ceilings::measure(context)?,
         step_loop_us: timing::step_loop(context)?,
         refused: vec![],
+        absent: vec![],
         cases: vec![],
     };
     let mut trace = Trace::default();
@@ -219,7 +223,16 @@ fn profile(context: &Context, cases: Vec<Selected>, effort: Effort) -> Result<(R
         }
         let is_refused = report.refused.iter().any(|refused| refused.starts_with(&format!("{} (", op.name)));
         if !is_refused {
-            report.cases.push(timing::time(context, &case, dtype, op.differentiable, effort, &mut trace)?);
+            match timing::time(context, &case, dtype, op.differentiable, effort, &mut trace) {
+                Ok(timed) => report.cases.push(timed),
+                Err(error) if error.kind() == ErrorKind::Feature => {
+                    let line = format!("{}/{}/{dtype}: {error}", op.name, case.variant);
+                    if !report.absent.contains(&line) {
+                        report.absent.push(line);
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         context.trim();
     }
@@ -256,6 +269,7 @@ mod tests {
             ceilings: Ceilings { copy_gb_s: 50.0, peak_gflop_s: 100.0 },
             step_loop_us: 2.0,
             refused: vec![],
+            absent: vec![],
             cases: vec![timed("scale", 100.0, 300.0)],
         }
     }
