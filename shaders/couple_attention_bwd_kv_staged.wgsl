@@ -31,10 +31,11 @@ fn main(
     @builtin(workgroup_id) wid: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
-    let place = staged_place(linear_group(wid, groups));
-    let head = place.y;
+    // Of the workgroup's first invocation: the same for all, so that all reach the barriers.
+    let place = place_of(linear_group(wid, groups), 0u);
+    let head = place.head;
     if head >= params.rows { return; }
-    let j = place.x + lane;
+    let j = place.token + lane;
     let row = (head + min(j, params.tokens - 1u)) * D;
     let part = params.rows * D;
     var k: array<vec4<f32>, D4>;
@@ -49,7 +50,7 @@ fn main(
     }
     // The first query that sees this key, and the first one that sees any of the workgroup.
     let own_begin = select(0u, j, params.causal == 1u);
-    let begin = select(0u, place.x, params.causal == 1u);
+    let begin = select(0u, place.token, params.causal == 1u);
     for (var first = begin; first < params.tokens; first += SHARED) {
         let count = min(SHARED, params.tokens - first);
         stage(lane, head + first, count);

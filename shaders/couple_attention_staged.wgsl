@@ -27,10 +27,11 @@ fn main(
     @builtin(workgroup_id) wid: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
-    let place = staged_place(linear_group(wid, groups));
-    let head = place.y;
+    // Of the workgroup's first invocation: the same for all, so that all reach the barriers.
+    let place = place_of(linear_group(wid, groups), 0u);
+    let head = place.head;
     if head >= params.rows { return; }
-    let i = place.x + lane;
+    let i = place.token + lane;
     let row = (head + min(i, params.tokens - 1u)) * D;
     var q: array<vec4<f32>, D4>;
     var sums: array<vec4<f32>, D4>;
@@ -43,7 +44,7 @@ fn main(
     var l = 0.0;
     // Of this query, and of the last one of the workgroup.
     let own_end = select(params.tokens, min(i + 1u, params.tokens), params.causal == 1u);
-    let end = select(params.tokens, min(place.x + WG, params.tokens), params.causal == 1u);
+    let end = select(params.tokens, min(place.token + WG, params.tokens), params.causal == 1u);
     for (var first = 0u; first < end; first += SHARED) {
         stage(lane, head + first, min(SHARED, params.tokens - first));
         for (var j = first; j < min(first + SHARED, own_end); j++) {

@@ -6,12 +6,6 @@ const SHARED: u32 = 2048u / D;
 var<workgroup> shared_one: array<vec4<f32>, SHARED * D4>;
 var<workgroup> shared_two: array<vec4<f32>, SHARED * D4>;
 
-// The workgroup's first row within its head (x) and the head's first row (y).
-fn staged_place(group: u32) -> vec2<u32> {
-    let parts = (params.tokens + WG - 1u) / WG;
-    return vec2<u32>(group % parts * WG, group / parts * params.tokens);
-}
-
 // Stages `count` rows from `row` on: the kernel's functions `one` and `two` load four channels of either kind.
 fn stage(lane: u32, row: u32, count: u32) {
     workgroupBarrier();

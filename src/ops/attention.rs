@@ -57,7 +57,7 @@ pub static FORWARD_FOUR: Kernel = Kernel {
 /// Softmax over the keys, keys and values staged.
 pub static FORWARD_STAGED: Kernel = Kernel {
     name: "couple_attention_staged",
-    source: source!("couple_attention_staged", "grid", "attention_scores", "attention_staged"),
+    source: source!("couple_attention_staged", "grid", "attention_scores", "attention_one", "attention_staged"),
     params: ParamsScores::FIELDS,
     bindings: FORWARD_BINDINGS,
     constants: CONSTANTS_STAGED,
@@ -90,7 +90,14 @@ pub static BACKWARD_Q_FOUR: Kernel = Kernel {
 /// Cotangent of the queries, keys and values staged.
 pub static BACKWARD_Q_STAGED: Kernel = Kernel {
     name: "couple_attention_bwd_q_staged",
-    source: source!("couple_attention_bwd_q_staged", "grid", "attention_scores", "attention_bars", "attention_staged"),
+    source: source!(
+        "couple_attention_bwd_q_staged",
+        "grid",
+        "attention_scores",
+        "attention_bars",
+        "attention_one",
+        "attention_staged"
+    ),
     params: ParamsScores::FIELDS,
     bindings: BACKWARD_Q_BINDINGS,
     constants: CONSTANTS_STAGED_BACKWARD,
@@ -125,7 +132,14 @@ pub static BACKWARD_KV_FOUR: Kernel = Kernel {
 /// Cotangents of the keys and the values, queries staged.
 pub static BACKWARD_KV_STAGED: Kernel = Kernel {
     name: "couple_attention_bwd_kv_staged",
-    source: source!("couple_attention_bwd_kv_staged", "grid", "attention_scores", "attention_bars", "attention_staged"),
+    source: source!(
+        "couple_attention_bwd_kv_staged",
+        "grid",
+        "attention_scores",
+        "attention_bars",
+        "attention_one",
+        "attention_staged"
+    ),
     params: ParamsScores::FIELDS,
     bindings: BACKWARD_KV_BINDINGS,
     constants: CONSTANTS_STAGED_BACKWARD,
@@ -157,10 +171,12 @@ impl Variant {
     /// size plays no part: results must not depend on it.
     pub fn choose(dim: usize, is_software: bool) -> Variant {
         let fits = |blocks: &[u32]| blocks.iter().any(|block| *block as usize >= dim);
-        match () {
-            () if !is_software && fits(BLOCKS_STAGED) => Variant::Staged,
-            () if fits(BLOCKS_FOUR) => Variant::Four,
-            () => Variant::Plain,
+        if !is_software && fits(BLOCKS_STAGED) {
+            Variant::Staged
+        } else if fits(BLOCKS_FOUR) {
+            Variant::Four
+        } else {
+            Variant::Plain
         }
     }
 
