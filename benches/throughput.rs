@@ -134,8 +134,7 @@ fn time(
     // The first run compiles pipelines and does not count.
     for repeat in 0..=settings.repeats {
         let mut forward_spans = 0;
-        let (_, profile) = context.profile(|commands| {
-            let mut tape = Tape::from_commands(std::mem::replace(commands, context.commands()));
+        let (_, profile) = Tape::profile(context, |tape| {
             let mut vars = Vec::new();
             for (k, port) in case.op.inputs().iter().enumerate() {
                 let spec = port.spec(dtype);
@@ -144,7 +143,7 @@ fn time(
                 let value = tape.upload(&data, &spec.shape, spec.dtype)?;
                 vars.push(tape.leaf(value));
             }
-            let outputs = case.op.apply(&mut tape, &vars)?;
+            let outputs = case.op.apply(tape, &vars)?;
             forward_spans = context.counters().dispatches as usize;
             if backward && op.differentiable {
                 let mut seeds: Vec<(kuramoto::Var, Value)> = Vec::new();
@@ -153,9 +152,6 @@ fn time(
                     seeds.push((var, tape.upload(&vec![0.5f32; spec.len()], &spec.shape, spec.dtype)?));
                 }
                 tape.vjp(&seeds)?;
-            }
-            if let Some(recording) = tape.into_commands() {
-                *commands = recording;
             }
             Ok(())
         })?;

@@ -7,12 +7,11 @@ mod akorn;
 mod inputs;
 mod layers;
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use kuramoto::{Context, Profile, Result, Tape, Value};
+use kuramoto::{Context, Result, Tape, Value};
 use serde::Serialize;
 
 #[derive(Parser)]
@@ -132,32 +131,11 @@ fn bench(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Prints the device's time of one call after another, by kernels.
+/// Prints the device's time of one call, after one that compiles, by kernels.
 fn kernels(context: &Context, mut workload: Workload) -> Result<()> {
-    let mut profile = Profile::default();
-    for _warm_then_counted in 0..2 {
-        (_, profile) = context.profile(|commands| {
-            let mut tape = Tape::from_commands(std::mem::replace(commands, context.commands()));
-            (workload.run)(&mut tape)?;
-            if let Some(recording) = tape.into_commands() {
-                *commands = recording;
-            }
-            Ok(())
-        })?;
-    }
-    let mut sums: BTreeMap<&str, (f64, usize)> = BTreeMap::new();
-    for span in &profile.spans {
-        let (nanos, count) = sums.entry(span.kernel).or_default();
-        *nanos += span.nanos;
-        *count += 1;
-    }
-    let total: f64 = sums.values().map(|(nanos, _)| nanos).sum();
-    println!("{} {} {}: {:.2} ms", workload.name, workload.pass, workload.sizes, total / 1e6);
-    let mut rows: Vec<_> = sums.into_iter().collect();
-    rows.sort_by(|a, b| b.1.0.total_cmp(&a.1.0));
-    for (kernel, (nanos, count)) in rows {
-        println!("{:>10.3} ms {:>5.1} % {count:>6} x {kernel}", nanos / 1e6, 100.0 * nanos / total);
-    }
+    Tape::profile(context, &mut workload.run)?;
+    let (_, profile) = Tape::profile(context, &mut workload.run)?;
+    println!("{} {} {}\n{profile}", workload.name, workload.pass, workload.sizes);
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! A convolution in its general form: any stride, any kernel, zero padding, with or without a bias.
 
 use super::spec::{Op, OpSpec, Port};
+use super::variant::Variant;
 use crate::cpu::Real;
 use crate::cpu::conv2d::{self as cpu, Extents};
 use crate::error::{Error, ErrorKind, Result};
@@ -33,28 +34,6 @@ impl Default for ConvOptions {
     /// Stride 1, no padding.
     fn default() -> ConvOptions {
         ConvOptions { stride: [1, 1], padding: [0, 0] }
-    }
-}
-
-/// Which kernels run.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Variant {
-    Plain,
-    Registers,
-    /// The map and the cotangent of `x`; gradients of parameters are those of `Registers`.
-    Staged,
-}
-
-#[cfg(feature = "gpu")]
-impl Variant {
-    /// The variant that a pin names.
-    fn named(name: &str) -> Option<Variant> {
-        match name {
-            "plain" => Some(Variant::Plain),
-            "reg" => Some(Variant::Registers),
-            "staged" => Some(Variant::Staged),
-            _ => None,
-        }
     }
 }
 

@@ -23,13 +23,8 @@ fn case(row: Row, variant: Variant) -> Option<Case> {
     let fills = vec![fill; op.inputs().len()];
     let bias = if biased { "" } else { " no bias" };
     let ConvOptions { stride, padding } = options;
-    let name = match variant {
-        Variant::Plain => "plain",
-        Variant::Registers => "reg",
-        Variant::Staged => "staged",
-    };
     let label = format!("x {x:?} w {w:?} stride {stride:?} padding {padding:?}{bias}{label}");
-    Some(Case::new(label, op, fills).linear().variant(name))
+    Some(Case::new(label, op, fills).linear().variant(variant.name()))
 }
 
 fn rows() -> Vec<Row> {
@@ -60,7 +55,7 @@ fn rows() -> Vec<Row> {
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for variant in [Variant::Plain, Variant::Registers, Variant::Staged] {
+    for variant in Variant::TILED {
         cases.extend(rows().into_iter().filter_map(|row| case(row, variant)));
         let small = Row { label: " ladder", ..row([1, 2, 3, 4], [1, 2, 2, 3], [2, 1], [1, 1]) };
         cases.extend(case(small, variant).map(Case::ladder));

@@ -7,22 +7,23 @@ use crate::error::Result;
 use crate::gpu::{Commands, Tensor, Work, read, write};
 use crate::kernel::DType;
 use crate::ops::sum_columns::{split, sum_columns};
+use crate::ops::variant::SIDE;
 
 /// Rows and columns of a tile of registers, as in the shaders.
 const TILE: usize = 8;
-
-/// Channels and pixels of a workgroup that stages its operands, as in the shader.
-const SIDE: usize = 64;
 
 /// Pixels of a workgroup of the register kernel.
 const BLOCK: usize = 512;
 
 impl Conv2d {
-    fn variant(&self, commands: &Commands, dtype: DType) -> Variant {
+    fn variant(&self, commands: &Commands, dtype: DType) -> Result<Variant> {
         let (e, context) = (&self.extents, commands.context());
-        let pinned = || context.pinned_variant("conv2d", dtype, &[e.c_out, e.c_in, e.kernel[0] * e.kernel[1]]);
-        let variant = self.variant.or_else(|| Variant::named(&pinned()?));
-        variant.unwrap_or_else(|| choose(e.c_in, e.c_out, context.is_software()))
+        if let Some(variant) = self.variant {
+            return Ok(variant);
+        }
+        let extents = [e.c_out, e.c_in, e.kernel[0] * e.kernel[1]];
+        let pinned = Variant::pinned(context, "conv2d", dtype, &extents, &Variant::TILED)?;
+        Ok(pinned.unwrap_or_else(|| choose(e.c_in, e.c_out, context.is_software())))
     }
 
     /// Floating-point operations of one pass: a multiplication and an addition per tap.
@@ -67,7 +68,7 @@ impl Conv2d {
             return Ok(dst);
         }
         let rounds = depth * (1 + e.kernel[0] * (1 + e.kernel[1]));
-        match (self.variant(commands, x.dtype()), transposed) {
+        match (self.variant(commands, x.dtype())?, transposed) {
             (Variant::Plain, false) => {
                 let binds = [read(x), read(w), read(bias.unwrap_or(w)), write(&dst)];
                 let work = Work::invocations(dst.len()).rounds(rounds).flops(self.flops());
@@ -79,7 +80,7 @@ impl Conv2d {
                 let binds = [read(w), read(x), write(&dst)];
                 commands.dispatch(&BACKWARD_X, x.dtype(), &[], &self.params(dst.len(), false), &binds, work)?;
             }
-            (variant @ (Variant::Registers | Variant::Staged), _) => {
+            (variant, _) => {
                 let taps = e.kernel[0] * e.kernel[1];
                 let (src, size) = if transposed { (e.out, e.size) } else { (e.size, e.out) };
                 let phases = if transposed { e.stride } else { [1, 1] };
@@ -134,10 +135,10 @@ impl Conv2d {
         let (pixels, weights) = (e.batch * e.out[0] * e.out[1], e.c_out * columns);
         let sums = weights + if needs[1] { e.c_out } else { 0 };
         // Without weights there is no tile whose invocation could hold the bias' sums.
-        let variant = if weights == 0 { Variant::Plain } else { self.variant(commands, x.dtype()) };
+        let variant = if weights == 0 { Variant::Plain } else { self.variant(commands, x.dtype())? };
         let (kernel, invocations) = match variant {
             Variant::Plain => (&BACKWARD_W, sums),
-            Variant::Registers | Variant::Staged => (&BACKWARD_W_REG, e.c_out.div_ceil(TILE) * columns.div_ceil(TILE)),
+            _ => (&BACKWARD_W_REG, e.c_out.div_ceil(TILE) * columns.div_ceil(TILE)),
         };
         let split = split(pixels, invocations);
         let partial = commands.empty(&[split.tiles, sums], DType::F32)?;

@@ -122,23 +122,18 @@ pub(super) struct Product<'a> {
 const LEAST: usize = 64;
 
 /// Whether cooperative matrices are to be chosen for `[rows, depth, columns]`: for f16, on a GPU whose products are right,
-/// once a block is full.
+/// once a block is full, and as long as the device can bind the f32 sums of the result's `elements` with their filling.
 #[cfg(feature = "gpu")]
-pub(super) fn suits(context: &Context, dtype: DType, extents: [usize; 3]) -> Result<bool> {
+pub(super) fn suits(context: &Context, dtype: DType, extents: [usize; 3], elements: usize) -> Result<bool> {
     let large = extents.iter().all(|extent| *extent >= LEAST);
-    Ok(large && !context.is_software() && serves(context, dtype)?)
+    let fits = elements as u64 * 8 <= context.device().limits().max_storage_buffer_binding_size;
+    Ok(large && fits && !context.is_software() && serves(context, dtype)?)
 }
 
 /// Whether they can run at all.
 #[cfg(feature = "gpu")]
 pub(super) fn serves(context: &Context, dtype: DType) -> Result<bool> {
     Ok(dtype == DType::F16 && trusted_tile(context)?.is_some())
-}
-
-/// Whether a device can bind the f32 sums of so many elements, with room for the filling.
-#[cfg(feature = "gpu")]
-pub(super) fn fits(context: &Context, elements: usize) -> bool {
-    elements as u64 * 8 <= context.device().limits().max_storage_buffer_binding_size
 }
 
 /// The edge of the cooperative matrices (f16 operands, f32 sums) whose products this device gets right: 8, 16, or `None`
@@ -233,41 +228,32 @@ pub(super) fn demanded_tile(context: &Context) -> Result<u32> {
 impl Product<'_> {
     /// Records the product.
     pub fn record(&self, commands: &mut Commands, edge: u32) -> Result<()> {
-        let sizes = self.sizes(edge, 1);
-        let Sizes { rows, columns, depth } = sizes;
-        let a = self.a.packed(commands, self.batch, rows, depth)?;
-        let b = self.b.packed(commands, self.batch, depth, columns)?;
-        let sums = commands.empty(&[self.batch, rows, columns], DType::F32)?;
-        let params = Params {
-            batch: self.batch as u32,
-            rows: rows as u32,
-            columns: columns as u32,
-            depth: depth as u32,
-            a_batch: (rows * depth) as u32,
-            a_row: depth as u32,
-            b_batch: (depth * columns) as u32,
-        };
-        multiply(commands, edge, &params, [&a, &b, &sums])?;
-        self.unpack(commands, &sums, sizes)
+        self.record_parts(commands, edge, 1)
     }
 
     /// As [`Product::record`] for one long sum without a batch, which is cut into parts that are multiplied apart.
     pub fn record_long(&self, commands: &mut Commands, edge: u32) -> Result<()> {
         // Enough parts to fill a device, none of fewer than 512 terms.
-        let blocks = self.sizes(edge, 1).rows * self.sizes(edge, 1).columns / (32 * (edge * edge) as usize);
+        let Sizes { rows, columns, .. } = self.sizes(edge, 1);
+        let blocks = rows * columns / (32 * (edge * edge) as usize);
         let parts = (512 / blocks.max(1)).clamp(1, self.a.columns.len.div_ceil(512).max(1));
+        self.record_parts(commands, edge, parts)
+    }
+
+    /// Of a batch there is one part only.
+    fn record_parts(&self, commands: &mut Commands, edge: u32, parts: usize) -> Result<()> {
         let sizes = self.sizes(edge, parts);
         let Sizes { rows, columns, depth } = sizes;
-        let a = self.a.packed(commands, 1, rows, depth)?;
-        let b = self.b.packed(commands, 1, depth, columns)?;
-        let sums = commands.empty(&[parts, rows * columns], DType::F32)?;
+        let a = self.a.packed(commands, self.batch, rows, depth)?;
+        let b = self.b.packed(commands, self.batch, depth, columns)?;
+        let sums = commands.empty(&[self.batch * parts, rows * columns], DType::F32)?;
         let part = depth / parts;
         let params = Params {
-            batch: parts as u32,
+            batch: (self.batch * parts) as u32,
             rows: rows as u32,
             columns: columns as u32,
             depth: part as u32,
-            a_batch: part as u32,
+            a_batch: if parts == 1 { rows * depth } else { part } as u32,
             a_row: depth as u32,
             b_batch: (part * columns) as u32,
         };
@@ -303,9 +289,15 @@ impl Product<'_> {
             column_step: columns.step as u32,
             shifted: self.shift.is_some().into(),
         };
-        // Without a shift, something of its type that is no output.
-        let unread = commands.empty(&[1], dst.dtype())?;
-        let binds = [read(sums), read(self.shift.unwrap_or(&unread)), write(dst)];
+        let unread;
+        let shift = match self.shift {
+            Some(shift) => shift,
+            None => {
+                unread = commands.empty(&[1], dst.dtype())?;
+                &unread
+            }
+        };
+        let binds = [read(sums), read(shift), write(dst)];
         let work = patches(self.batch, rows.len, columns.len);
         commands.dispatch(&UNPACK, dst.dtype(), &[], &params, &binds, work)
     }

@@ -1,6 +1,7 @@
 //! A linear map of the channels, for tokens and for images: `dst = w x + bias`.
 
 use super::spec::{Op, OpSpec, Port};
+use super::variant::Variant;
 use crate::cpu::Real;
 use crate::cpu::linear::{self as cpu, Extents};
 use crate::error::{Error, ErrorKind, Result};
@@ -19,35 +20,6 @@ mod device;
 
 pub use contracts::{BACKWARD_W, BACKWARD_W_REG, FORWARD, FORWARD_REG, FORWARD_STAGED};
 
-/// Rows and columns of a workgroup that stages its operands, as in the shader.
-#[cfg(feature = "gpu")]
-const SIDE: usize = 64;
-
-/// Which kernels run.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Variant {
-    Plain,
-    Registers,
-    /// The map and the cotangent of `x`; gradients of parameters are those of `Registers`.
-    Staged,
-    /// For f16 alone; gradients of weights as well.
-    Cooperative,
-}
-
-#[cfg(feature = "gpu")]
-impl Variant {
-    /// The variant that a pin names.
-    fn named(name: &str) -> Option<Variant> {
-        match name {
-            "plain" => Some(Variant::Plain),
-            "reg" => Some(Variant::Registers),
-            "staged" => Some(Variant::Staged),
-            "cooperative" => Some(Variant::Cooperative),
-            _ => None,
-        }
-    }
-}
-
 /// A map with fixed extents.
 #[derive(Clone, Debug)]
 pub struct Linear {
@@ -58,18 +30,6 @@ pub struct Linear {
     /// A case's; otherwise the device decides.
     #[cfg_attr(not(feature = "gpu"), allow(dead_code))]
     variant: Option<Variant>,
-}
-
-/// A tile of registers pays once two of its rows are used; of one row or column its loads are those of the plain
-/// kernel. Workgroup memory is for GPUs, once half a tile of it is used in either direction of the map: on software drivers it
-/// gains nothing, and loses half where tiles are not full. The batch size plays no part: results must not depend on it.
-#[cfg(feature = "gpu")]
-fn choose(rows: usize, depth: usize, is_software: bool) -> Variant {
-    match rows.min(depth) {
-        0 | 1 => Variant::Plain,
-        least if is_software || least < SIDE / 2 => Variant::Registers,
-        _ => Variant::Staged,
-    }
 }
 
 impl Linear {

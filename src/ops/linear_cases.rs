@@ -17,18 +17,12 @@ fn case(
     op.variant = Some(variant);
     let fills = vec![fill; op.inputs().len()];
     let bias = if biased { "" } else { " no bias" };
-    let name = match variant {
-        Variant::Plain => "plain",
-        Variant::Registers => "reg",
-        Variant::Staged => "staged",
-        Variant::Cooperative => "cooperative",
-    };
-    Some(Case::new(format!("{x:?} axis {axis} to {rows}{bias}{label}"), op, fills).linear().variant(name))
+    Some(Case::new(format!("{x:?} axis {axis} to {rows}{bias}{label}"), op, fills).linear().variant(variant.name()))
 }
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for variant in [Variant::Plain, Variant::Registers, Variant::Staged, Variant::Cooperative] {
+    for variant in Variant::ALL {
         let mut add = |x: &[usize], rows, biased, axis, label: &str, fill| {
             cases.extend(case(x, rows, biased, axis, variant, label, fill));
         };

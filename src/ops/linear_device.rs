@@ -1,7 +1,7 @@
 //! Dispatches of [`super::Linear`].
 
 use super::contracts::{Params, ParamsW};
-use super::{BACKWARD_W, BACKWARD_W_REG, FORWARD, FORWARD_REG, FORWARD_STAGED, Linear, SIDE, Variant, choose};
+use super::{BACKWARD_W, BACKWARD_W_REG, FORWARD, FORWARD_REG, FORWARD_STAGED, Linear, Variant};
 use crate::cpu::{Over, Rows};
 use crate::error::Result;
 use crate::gpu::{Commands, Tensor, Work, read, write};
@@ -9,6 +9,7 @@ use crate::kernel::DType;
 use crate::ops::channel_sums::{Factor, channel_sums};
 use crate::ops::cooperative::{self, Axis, Product, View};
 use crate::ops::sum_columns::{split, sum_columns};
+use crate::ops::variant::SIDE;
 
 /// Rows and columns of a tile of registers, as in the shaders.
 const TILE: usize = 8;
@@ -19,17 +20,16 @@ const BLOCK: usize = 512;
 impl Linear {
     fn variant(&self, commands: &Commands, dtype: DType) -> Result<Variant> {
         let (e, context) = (&self.extents, commands.context());
-        let pinned = || context.pinned_variant("linear", dtype, &[e.rows, e.depth]);
-        match self.variant.or_else(|| Variant::named(&pinned()?)) {
-            Some(Variant::Cooperative) if self.variant.is_none() && !cooperative::serves(context, dtype)? => {}
-            Some(variant) => return Ok(variant),
-            None => {}
+        if let Some(variant) = self.variant {
+            return Ok(variant);
         }
-        let columns = e.outer * e.inner;
-        // The columns are the batch, which must not matter.
-        let suits = cooperative::fits(context, columns * e.rows.max(e.depth))
-            && cooperative::suits(context, dtype, [e.rows, e.depth, usize::MAX])?;
-        Ok(if suits { Variant::Cooperative } else { choose(e.rows, e.depth, context.is_software()) })
+        // The columns are the batch: however many there are, they are enough.
+        let (extents, elements) = ([e.rows, e.depth, usize::MAX], e.outer * e.inner * e.rows.max(e.depth));
+        Ok(match Variant::pinned(context, "linear", dtype, &[e.rows, e.depth], &Variant::ALL)? {
+            Some(pinned) => pinned,
+            None if cooperative::suits(context, dtype, extents, elements)? => Variant::Cooperative,
+            None => Variant::choose(e.rows.min(e.depth), context.is_software()),
+        })
     }
 
     /// The channels of all tokens as a matrix of `channels` rows.
@@ -82,14 +82,6 @@ impl Linear {
             return Ok(dst);
         }
         let columns = e.outer * e.inner;
-        let variant = self.variant(commands, x.dtype())?;
-        if variant == Variant::Cooperative {
-            let edge = cooperative::demanded_tile(commands.context())?;
-            let w = View { tensor: w, batch_step: 0, rows: Axis::even(rows, row), columns: Axis::even(depth, col) };
-            let (b, to) = (self.view(x, depth), self.view(&dst, rows));
-            Product { batch: 1, a: w, b, dst: to, shift: bias }.record(commands, edge)?;
-            return Ok(dst);
-        }
         let params = Params {
             columns: columns as u32,
             rows: rows as u32,
@@ -100,17 +92,23 @@ impl Linear {
             biased: bias.is_some().into(),
         };
         let binds = [read(x), read(w), read(bias.unwrap_or(w)), write(&dst)];
-        let (kernel, work) = match variant {
+        let (kernel, work) = match self.variant(commands, x.dtype())? {
             Variant::Plain => (&FORWARD, Work::invocations(dst.len()).rounds(depth)),
             Variant::Registers => {
                 let groups = rows.div_ceil(TILE) * columns.div_ceil(BLOCK);
                 (&FORWARD_REG, Work::workgroups(groups).rounds(depth))
             }
-            // Cooperative has returned.
-            _ => {
+            Variant::Staged => {
                 let groups = rows.div_ceil(SIDE) * columns.div_ceil(SIDE);
                 // Each step is staged and multiplied.
                 (&FORWARD_STAGED, Work::workgroups(groups).rounds(4 * depth + 8))
+            }
+            Variant::Cooperative => {
+                let edge = cooperative::demanded_tile(commands.context())?;
+                let w = View { tensor: w, batch_step: 0, rows: Axis::even(rows, row), columns: Axis::even(depth, col) };
+                let (b, to) = (self.view(x, depth), self.view(&dst, rows));
+                Product { batch: 1, a: w, b, dst: to, shift: bias }.record(commands, edge)?;
+                return Ok(dst);
             }
         };
         let work = work.flops(2 * dst.len() * depth);
@@ -131,12 +129,11 @@ impl Linear {
         let width = weights + if needs[1] { e.rows } else { 0 };
         // Without weights there is no tile whose invocation could hold the bias' sums.
         let variant = if weights == 0 { Variant::Plain } else { self.variant(commands, x.dtype())? };
-        if variant == Variant::Cooperative {
-            return self.parameters_bar_cooperative(commands, x, g, needs);
-        }
         let (kernel, invocations) = match variant {
             Variant::Plain => (&BACKWARD_W, width),
-            _ => (&BACKWARD_W_REG, e.rows.div_ceil(TILE) * e.depth.div_ceil(TILE)),
+            // Gradients of parameters have no staged kernel.
+            Variant::Registers | Variant::Staged => (&BACKWARD_W_REG, e.rows.div_ceil(TILE) * e.depth.div_ceil(TILE)),
+            Variant::Cooperative => return self.parameters_bar_cooperative(commands, x, g, needs),
         };
         let split = split(columns, invocations);
         let partial = commands.empty(&[split.tiles, width], DType::F32)?;

@@ -3,11 +3,14 @@
 #[cfg(feature = "gpu")]
 use super::cooperative::{self, Axis, Product};
 use super::spec::{Op, OpSpec, Port};
+#[cfg(feature = "gpu")]
+use super::variant::SIDE;
+use super::variant::Variant;
 use crate::cpu::Real;
 use crate::cpu::matmul::{self as cpu, Extents};
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
-use crate::gpu::{Commands, Tensor, Work, read, write};
+use crate::gpu::{Commands, Context, Tensor, Work, read, write};
 use crate::kernel::DType;
 #[cfg(feature = "gpu")]
 use crate::kernel::WORKGROUP;
@@ -60,10 +63,6 @@ pub static FORWARD_STAGED: Kernel = Kernel {
 
 pub use super::cooperative::{PACK, PRODUCT, UNPACK};
 
-/// Rows and columns of a workgroup that stages its operands, as in the shader.
-#[cfg(feature = "gpu")]
-const SIDE: usize = 64;
-
 /// Rows and columns of a tile of registers, as in the shader.
 #[cfg(feature = "gpu")]
 const TILE: usize = 8;
@@ -75,42 +74,6 @@ pub struct MatmulOptions {
     pub transpose_a: bool,
     /// `b` is `[N, K]`.
     pub transpose_b: bool,
-}
-
-/// Which kernel runs.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Variant {
-    Plain,
-    Registers,
-    Staged,
-    /// For f16 alone.
-    Cooperative,
-}
-
-#[cfg(feature = "gpu")]
-impl Variant {
-    /// The variant that a pin names.
-    fn named(name: &str) -> Option<Variant> {
-        match name {
-            "plain" => Some(Variant::Plain),
-            "reg" => Some(Variant::Registers),
-            "staged" => Some(Variant::Staged),
-            "cooperative" => Some(Variant::Cooperative),
-            _ => None,
-        }
-    }
-}
-
-/// Of one row or column a tile of registers loads as much as the plain kernel. Workgroup memory is for GPUs, once half a
-/// tile of it is used: on software drivers it gains nothing, and loses half where tiles are not full. The batch size plays
-/// no part: results must not depend on it. What [`cooperative::suits`] goes before.
-#[cfg(feature = "gpu")]
-fn choose(rows: usize, columns: usize, is_software: bool) -> Variant {
-    match rows.min(columns) {
-        0 | 1 => Variant::Plain,
-        least if is_software || least < SIDE / 2 => Variant::Registers,
-        _ => Variant::Staged,
-    }
 }
 
 /// A product with fixed extents.
@@ -213,6 +176,17 @@ impl<'a> View<'a> {
 
 #[cfg(feature = "gpu")]
 impl Matmul {
+    /// The variant for `[rows, depth, columns]`: a program's pin, cooperative matrices where they suit, else by extents.
+    fn choose(&self, context: &Context, dtype: DType, extents: [usize; 3]) -> Result<Variant> {
+        let [rows, depth, columns] = extents;
+        let elements = self.extents.batch * rows * columns;
+        Ok(match Variant::pinned(context, "matmul", dtype, &[rows, columns, depth], &Variant::ALL)? {
+            Some(pinned) => pinned,
+            None if cooperative::suits(context, dtype, extents, elements)? => Variant::Cooperative,
+            None => Variant::choose(rows.min(columns), context.is_software()),
+        })
+    }
+
     fn product(&self, commands: &mut Commands, a: View<'_>, b: View<'_>) -> Result<Tensor> {
         let dst = commands.empty(&self.shape(a.rows, b.columns, false), a.tensor.dtype())?;
         let (batch, rows, columns, depth) = (self.extents.batch, a.rows, b.columns, a.columns);
@@ -233,19 +207,9 @@ impl Matmul {
         let dtype = dst.dtype();
         let flops = 2 * dst.len() * depth;
         let context = commands.context();
-        let pinned = || context.pinned_variant("matmul", dtype, &[rows, columns, depth]);
-        let variant = match self.variant.or_else(|| Variant::named(&pinned()?)) {
-            Some(Variant::Cooperative) if self.variant.is_none() && !cooperative::serves(context, dtype)? => None,
-            variant => variant,
-        };
-        let suits = || {
-            let fits = cooperative::fits(context, dst.len());
-            Ok::<bool, Error>(fits && cooperative::suits(context, dtype, [rows, depth, columns])?)
-        };
-        let variant = match variant {
+        let variant = match self.variant {
             Some(variant) => variant,
-            None if suits()? => Variant::Cooperative,
-            None => choose(rows, columns, context.is_software()),
+            None => self.choose(context, dtype, [rows, depth, columns])?,
         };
         match variant {
             Variant::Plain => {

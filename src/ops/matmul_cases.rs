@@ -23,20 +23,14 @@ fn case(
     };
     let letter = |turn: bool| if turn { "T" } else { "N" };
     let batch = batch.map(|z| format!("{z} x ")).unwrap_or_default();
-    let name = match variant {
-        Variant::Plain => "plain",
-        Variant::Registers => "reg",
-        Variant::Staged => "staged",
-        Variant::Cooperative => "cooperative",
-    };
     let label = format!("{batch}{m} x {k} x {n} {}{}{label}", letter(turned[0]), letter(turned[1]));
-    Some(Case::new(label, op, vec![fill; 2]).linear().variant(name))
+    Some(Case::new(label, op, vec![fill; 2]).linear().variant(variant.name()))
 }
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     let ways = [[false, false], [false, true], [true, false], [true, true]];
-    for variant in [Variant::Plain, Variant::Registers, Variant::Staged, Variant::Cooperative] {
+    for variant in Variant::ALL {
         let mut add = |batch, extents, turned, label: &str, fill| {
             cases.extend(case(batch, extents, turned, variant, label, fill));
         };

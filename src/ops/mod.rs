@@ -105,6 +105,7 @@ pub mod triangles;
 #[cfg(feature = "gpu")]
 mod tune;
 mod unary;
+mod variant;
 pub mod winding;
 
 use crate::error::{Error, ErrorKind, Result};

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use super::conv2d::ConvOptions;
-use super::cooperative::trusted_tile;
+use super::cooperative::serves;
 use super::matmul::MatmulOptions;
+use super::variant::Variant;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::{Choice, Context, Tensor};
 use crate::kernel::DType;
@@ -59,12 +60,6 @@ impl fmt::Display for Tuned {
     }
 }
 
-/// Names of the variants of all three ops.
-const CANDIDATES: [&str; 3] = ["plain", "reg", "staged"];
-
-/// One more of products in f16, where the device gets it right.
-const COOPERATIVE: &str = "cooperative";
-
 /// Runs that warm up, and runs of which the median counts.
 const WARM: usize = 2;
 const RUNS: usize = 7;
@@ -93,8 +88,9 @@ pub fn tune(context: &Context, op: Tunable, dtype: DType) -> Result<Tuned> {
     let inputs = inputs(context, op, dtype)?;
     let before: Vec<Choice> = context.pinned();
     let mut candidates = Vec::new();
-    let cooperates = dtype == DType::F16 && name != "conv2d" && trusted_tile(context)?.is_some();
-    for variant in CANDIDATES.into_iter().chain(cooperates.then_some(COOPERATIVE)) {
+    let cooperates = !matches!(op, Tunable::Conv2d { .. }) && serves(context, dtype)?;
+    let variants: &[Variant] = if cooperates { &Variant::ALL } else { &Variant::TILED };
+    for variant in variants.iter().map(|variant| variant.name()) {
         context.pin(&[Choice::new(name, dtype, &extents, variant)]);
         let timed = time(context, op, &inputs);
         if timed.is_err() {
@@ -103,7 +99,8 @@ pub fn tune(context: &Context, op: Tunable, dtype: DType) -> Result<Tuned> {
         }
         candidates.push((variant, timed?));
     }
-    let fastest = candidates.iter().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(CANDIDATES[0], |(variant, _)| variant);
+    let fastest =
+        candidates.iter().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(Variant::Plain.name(), |(variant, _)| variant);
     let choice = Choice::new(name, dtype, &extents, fastest);
     context.pin(std::slice::from_ref(&choice));
     Ok(Tuned { choice, candidates })
@@ -139,8 +136,7 @@ fn inputs(context: &Context, op: Tunable, dtype: DType) -> Result<Vec<Tensor>> {
 fn time(context: &Context, op: Tunable, inputs: &[Tensor]) -> Result<f64> {
     let mut times = Vec::with_capacity(RUNS);
     for run in 0..WARM + RUNS {
-        let (_, profile) = context.profile(|commands| {
-            let mut tape = Tape::from_commands(std::mem::replace(commands, context.commands()));
+        let (_, profile) = Tape::profile(context, |tape| {
             let vars: Vec<Var> = inputs.iter().map(|input| tape.leaf(input)).collect();
             let out = match op {
                 Tunable::Matmul { .. } => tape.matmul(vars[0], vars[1], MatmulOptions::default())?,
@@ -152,9 +148,6 @@ fn time(context: &Context, op: Tunable, inputs: &[Tensor]) -> Result<f64> {
             };
             let cotangent: Value = tape.value(out)?.clone();
             tape.vjp(&[(out, cotangent)])?;
-            if let Some(recording) = tape.into_commands() {
-                *commands = recording;
-            }
             Ok(())
         })?;
         if run >= WARM {

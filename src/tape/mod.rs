@@ -18,7 +18,7 @@ pub use value::{Array, Backend, Spec, Value};
 
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
-use crate::gpu::{Commands, Context};
+use crate::gpu::{Commands, Context, Profile};
 use crate::kernel::DType;
 
 /// A value on a [`Tape`]. A plain index: copy it freely; it means nothing to another tape.
@@ -99,6 +99,22 @@ impl Tape {
             Backend::Device(commands) => commands.submit(),
             Backend::Reference => Ok(()),
         }
+    }
+
+    /// As [`Context::profile`] for what `f` records on a tape.
+    ///
+    /// # Errors
+    /// As [`Context::profile`].
+    #[cfg(feature = "gpu")]
+    pub fn profile<T>(context: &Context, f: impl FnOnce(&mut Tape) -> Result<T>) -> Result<(T, Profile)> {
+        context.profile(|commands| {
+            let mut tape = Tape::from_commands(std::mem::replace(commands, context.commands()));
+            let value = f(&mut tape)?;
+            if let Some(recording) = tape.into_commands() {
+                *commands = recording;
+            }
+            Ok(value)
+        })
     }
 
     /// The recording, without the values.
