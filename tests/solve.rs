@@ -92,10 +92,11 @@ fn eliminate(mut m: Vec<f64>, mut y: Vec<f64>) -> Vec<f64> {
     y
 }
 
-const METHODS: [Method; 3] = [
+const METHODS: [Method; 4] = [
     Method::Picard,
     Method::Damped(0.7),
     Method::Anderson { window: 5, beta: 1.0, regularisation: Regularisation::Relative(1e-10) },
+    Method::Broyden { memory: 8 },
 ];
 
 /// A problem with `samples` states of `n` numbers and its value parameters.
@@ -151,9 +152,8 @@ fn evaluations(tape: &mut Tape, seed: u64, w: &[f64], drive: f64, method: Method
 }
 
 #[test]
-fn picard_contracts_and_anderson_is_never_slower_on_seeded_maps() -> Result<()> {
+fn picard_contracts_and_others_are_never_slower_on_seeded_maps() -> Result<()> {
     let n = 24;
-    let anderson = Method::anderson(5);
     for seed in 0..40 {
         let w = matrix(seed, n, 0.9, false);
         let mut tape = Tape::reference();
@@ -162,30 +162,96 @@ fn picard_contracts_and_anderson_is_never_slower_on_seeded_maps() -> Result<()> 
         for pair in picard.residuals.windows(2) {
             assert!(pair[1] <= 0.9 * pair[0] * (1.0 + pair[1]) * (1.0 + 1e-9), "seed {seed}: {pair:?}");
         }
-        let found = evaluations(&mut tape, seed, &w, 1.0, anderson)?;
-        assert!(
-            found.evaluations <= picard.evaluations,
-            "seed {seed}: {} and {}",
-            found.evaluations,
-            picard.evaluations
-        );
+        for method in [Method::anderson(5), Method::Broyden { memory: 15 }] {
+            let found = evaluations(&mut tape, seed, &w, 1.0, method)?.evaluations;
+            assert!(found <= picard.evaluations, "seed {seed}: {method:?} {found}, Picard {}", picard.evaluations);
+        }
     }
     Ok(())
 }
 
 #[test]
-fn anderson_needs_two_fifths_of_picard_on_hard_symmetric_maps() -> Result<()> {
+fn others_need_two_fifths_of_picard_on_hard_symmetric_maps() -> Result<()> {
     let n = 24;
-    let (mut picard, mut anderson) = (0, 0);
+    let (mut picard, mut anderson, mut broyden) = (0, 0, [0; 3]);
     for seed in 100..130 {
         let w = matrix(seed, n, 0.97, true);
         let mut tape = Tape::reference();
         // A weak drive leaves the slopes near 1, so that the map is as hard as its matrix.
         picard += evaluations(&mut tape, seed, &w, 0.3, Method::Picard)?.evaluations;
         anderson += evaluations(&mut tape, seed, &w, 0.3, Method::anderson(5))?.evaluations;
+        for (count, memory) in broyden.iter_mut().zip([4, 8, 31]) {
+            *count += evaluations(&mut tape, seed, &w, 0.3, Method::Broyden { memory })?.evaluations;
+        }
     }
-    println!("evaluations over 30 maps: Picard {picard}, Anderson {anderson}");
-    assert!(anderson as f64 <= 0.4 * picard as f64, "Picard {picard}, Anderson {anderson}");
+    println!(
+        "evaluations over 30 maps: Picard {picard}, Anderson {anderson}, Broyden of 4, 8 and 31 steps {broyden:?}"
+    );
+    for count in broyden.into_iter().chain([anderson]) {
+        assert!(count as f64 <= 0.4 * picard as f64, "Picard {picard}, Anderson {anderson}, Broyden {broyden:?}");
+    }
+    Ok(())
+}
+
+/// Broyden's good method as textbooks have it: `B += (dg - B dz) dzᵀ / |dz|²` with `B` written out, from `B = -I`.
+fn textbook(a: &[f64], b: &[f64], steps: usize) -> Vec<Vec<f64>> {
+    let n = b.len();
+    let map = |z: &[f64]| -> Vec<f64> {
+        let sum = |i: usize| (0..n).map(|j| a[i * n + j] * z[j]).sum::<f64>() + b[i];
+        (0..n).map(|i| sum(i).tanh() - z[i]).collect()
+    };
+    let mut jacobian: Vec<f64> = (0..n * n).map(|e| if e / n == e % n { -1.0 } else { 0.0 }).collect();
+    let mut states = vec![vec![0.0; n]];
+    let mut g = map(&states[0]);
+    for k in 0..steps {
+        let dz = eliminate(jacobian.clone(), g.iter().map(|g| -g).collect());
+        let z: Vec<f64> = states[k].iter().zip(&dz).map(|(z, d)| z + d).collect();
+        g = map(&z);
+        // The new residual is dg - B dz, because B dz = -g.
+        let square: f64 = dz.iter().map(|d| d * d).sum();
+        (0..n * n).for_each(|e| jacobian[e] += g[e / n] * dz[e % n] / square);
+        states.push(z);
+    }
+    states
+}
+
+#[test]
+fn broydens_iterates_are_those_of_the_matrix_written_out() -> Result<()> {
+    let n = 5;
+    let (a, b) = (matrix(21, n, 0.9, false), numbers(521, n));
+    let expected = textbook(&a, &b, 7);
+    for (steps, expected) in expected.iter().enumerate().skip(1) {
+        let mut tape = Tape::reference();
+        let start = up(&mut tape, &vec![0.0; n], &[1, n])?;
+        let p = [up(&mut tape, &a, &[n, n])?, up(&mut tape, &b, &[n])?];
+        let options = SolveOptions::new(Method::Broyden { memory: 12 }, 1e-12, steps);
+        let found = solve(&mut tape, &start, &p, saturating, &options)?;
+        let z = tape.backend().read(found.best())?;
+        let sample = &found.samples()[0];
+        // The best state is the newest here.
+        assert!(sample.iterations == steps && sample.residuals.windows(2).all(|pair| pair[1] < pair[0]), "{sample:?}");
+        assert!(apart(&z, expected) < 1e-10, "{steps} steps: {z:?} and {expected:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_solve_makes_as_many_iterations_as_it_has_to() -> Result<()> {
+    let n = 6;
+    let w = matrix(5, n, 0.5, false);
+    for method in METHODS {
+        let mut tape = Tape::reference();
+        let (start, p) = problem(&mut tape, 61, 2, n, &w)?;
+        let options = SolveOptions { min_iterations: 90, ..SolveOptions::new(method, 1e-3, 200) };
+        let found = solve(&mut tape, &start, &p, saturating, &options)?;
+        found.converged()?;
+        assert!(found.samples().iter().all(|sample| sample.iterations == 90), "{method:?}: {:?}", found.samples());
+        // Far past the tolerance; and a state that f maps to itself, bit for bit, is not taken for one that hangs.
+        assert!(found.samples().iter().all(|sample| sample.residual < 1e-12), "{method:?}: {:?}", found.samples());
+        let nowhere = solve(&mut tape, &start, &[], |_, z, _| Ok(z), &options)?;
+        nowhere.converged()?;
+        assert_eq!(nowhere.samples()[1].iterations, 90);
+    }
     Ok(())
 }
 
@@ -291,7 +357,7 @@ fn truncated_adjoints_approach_the_implicit_one_and_unrolling_meets_it() -> Resu
         before = off;
     }
     assert!(before < 5.0 * rho.powi(65), "{before:e}");
-    let phantom = |steps| gradients(n, rho, &tight, &Adjoint::Phantom { steps, tau: 0.5 });
+    let phantom = |steps| gradients(n, rho, &tight, &Adjoint::Phantom { steps, tau: 0.5, clip: None });
     assert!(apart(&phantom(5)?, &exact) > 1e-3);
     assert!(apart(&phantom(200)?, &exact) < 5.0 * 0.9f64.powi(200));
     assert_eq!(gradients(n, rho, &tight, &Adjoint::one_step())?, gradients(n, rho, &tight, &Adjoint::neumann(0))?);
@@ -302,6 +368,32 @@ fn truncated_adjoints_approach_the_implicit_one_and_unrolling_meets_it() -> Resu
         assert!(off <= 10.0 * tolerance / (1.0 - rho), "{tolerance:e}: {off:e}");
     }
     Ok(())
+}
+
+/// Pulls of maps that stretch by 3, by 1/5 and not at all, which may be half as long again as what is pulled.
+fn check_clip(tape: &mut Tape) -> Result<()> {
+    let p = own_maps(tape, &[3.0, 0.2, 0.0], &[1.0, 2.0, 3.0])?;
+    let start = up(tape, &[0.0; 6], &[3, 2])?;
+    let (start, a, c) = (tape.constant(start), tape.constant(p[0].clone()), tape.leaf(p[1].clone()));
+    let options = SolveOptions::new(Method::anderson(3), 1e-5, 50);
+    let v = numbers(14, 6);
+    for (k, clip, lengths) in [(1, 0.5, [1.5, 1.2, 1.0]), (1, 4.0, [4.0, 1.2, 1.0]), (2, 0.5, [1.75, 1.24, 1.0])] {
+        let adjoint = Adjoint::neumann_clipped(k, clip);
+        let found = fixed_point(tape, start, &[a, c], own_map, &options, &adjoint)?;
+        let seed = up(tape, &v, &[3, 2])?;
+        let grads = tape.vjp(&[(found.converged()?, seed)])?;
+        let pulled = grads.read(tape, c)?;
+        for (e, (pulled, v)) in pulled.iter().zip(&v).enumerate() {
+            // Three operations of f32 at most, and what norms round.
+            assert!((pulled - lengths[e / 2] * v).abs() < 1e-6, "k {k}, clip {clip}: {pulled} of {v}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_clipped_adjoint_is_no_longer_than_it_may_be() -> Result<()> {
+    check_clip(&mut Tape::reference())
 }
 
 #[test]
@@ -427,9 +519,11 @@ fn damping_mends_a_cycle_but_not_an_expansion() -> Result<()> {
     let found = solve(&mut tape, &start, &p, own_map, &SolveOptions::new(Method::Damped(0.5), 1e-9, 200))?;
     assert_eq!(found.samples()[0].status, Status::Converged);
     assert!(matches!(found.samples()[1].status, Status::Diverged { .. }), "{:?}", found.samples()[1]);
-    // Anderson finds the fixed point of the expansion as well: the secant of a linear map is exact.
-    let found = solve(&mut tape, &start, &p, own_map, &SolveOptions::new(Method::anderson(3), 1e-9, 200))?;
-    assert!(found.is_converged(), "{:?}", found.samples());
+    // The others find the fixed point of the expansion as well: the secant of a linear map is exact.
+    for method in [Method::anderson(3), Method::Broyden { memory: 3 }] {
+        let found = solve(&mut tape, &start, &p, own_map, &SolveOptions::new(method, 1e-9, 200))?;
+        assert!(found.is_converged(), "{:?}", found.samples());
+    }
     Ok(())
 }
 
@@ -543,6 +637,10 @@ fn what_makes_no_sense_is_refused() -> Result<()> {
         SolveOptions { method: anderson(5, 0.0, 1e-6), ..good },
         SolveOptions { method: anderson(5, 1.0, -1.0), ..good },
         SolveOptions { method: anderson(5, 1.0, f64::NAN), ..good },
+        SolveOptions { method: Method::Broyden { memory: 0 }, ..good },
+        SolveOptions { method: Method::Broyden { memory: 32 }, ..good },
+        SolveOptions { method: Method::Broyden { memory: usize::MAX }, ..good },
+        SolveOptions { min_iterations: 11, ..good },
     ];
     for options in bad {
         let error = solve(&mut tape, &start, &p, affine, &options).unwrap_err();
@@ -552,8 +650,10 @@ fn what_makes_no_sense_is_refused() -> Result<()> {
     let z0 = tape.constant(start.clone());
     let implicit = Adjoint::Implicit(Implicit::like(&good));
     for adjoint in [
-        Adjoint::Phantom { steps: 0, tau: 1.0 },
-        Adjoint::Phantom { steps: 2, tau: 0.0 },
+        Adjoint::Phantom { steps: 0, tau: 1.0, clip: None },
+        Adjoint::Phantom { steps: 2, tau: 0.0, clip: None },
+        Adjoint::neumann_clipped(1, -1.0),
+        Adjoint::neumann_clipped(1, f64::NAN),
         Adjoint::Unrolled { storage: Storage::Every(0) },
         Adjoint::Implicit(Implicit::new(SolveOptions { tolerance: 0.0, ..good })),
     ] {
@@ -637,6 +737,11 @@ mod device {
     }
 
     #[test]
+    fn a_clipped_adjoint_is_no_longer_than_it_may_be() -> Result<()> {
+        check_clip(&mut Tape::new(&device()))
+    }
+
+    #[test]
     fn a_host_that_runs_ahead_of_its_device_gets_the_same_bits() -> Result<()> {
         // The same device under the name of a discrete one: the host then looks at an older flag.
         let shared = device();
@@ -681,7 +786,9 @@ mod device {
     #[test]
     fn states_and_gradients_are_those_of_the_reference() -> Result<()> {
         let n = 20;
-        for (rho, method) in [(0.8, Method::Picard), (0.8, Method::Damped(0.75)), (0.97, Method::anderson(5))] {
+        let broyden = Method::Broyden { memory: 10 };
+        let hard = [(0.97, Method::anderson(5)), (0.97, broyden)];
+        for (rho, method) in [(0.8, Method::Picard), (0.8, Method::Damped(0.75))].into_iter().chain(hard) {
             let w = matrix(7, n, rho, true);
             let exact = run(&mut Tape::reference(), &w, n, &SolveOptions::new(method, 1e-13, 3000))?;
             let tolerance = 2e-6;

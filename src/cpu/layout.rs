@@ -103,6 +103,13 @@ impl Window {
         Window { samples, len, window, filled: window.min(iteration.saturating_add(1)), slot: iteration % window }
     }
 
+    /// The ring of a secant method: steps before the newest residual's slot, nothing after it. It begins anew every
+    /// `window` iterations.
+    pub fn secants(samples: usize, len: usize, window: usize, iteration: usize) -> Window {
+        let at = Window::new(samples, len, window, iteration);
+        Window { filled: at.slot + 1, ..at }
+    }
+
     /// How many inner products with the newest residual are wanted: none where there is nothing to mix.
     pub fn dots(&self) -> usize {
         if self.window == 1 { 0 } else { self.filled }

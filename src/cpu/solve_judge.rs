@@ -8,8 +8,17 @@
 //! of Lagrange's multiplier has the same solution. With `absolute = 0` the coefficients do not change when all residuals
 //! are scaled. Where a pivot is not positive, the newest pair is taken alone.
 //!
-//! A *record* holds what a sample carries, `[72 + window²]`: see the constants. A sample ends where the first of these
-//! holds: an element is not finite; the residual is within the tolerance; residual and iterate have grown past
+//! Of a secant method the ring holds the last steps `s_j` in the slots before `G`, and the next step is
+//! ```text
+//! z = G,  z <- z + s_{j+1} <s_j, z> / |s_j|²  from the oldest s_j to the newest but one,  s = z / (1 - <s_k, z> / |s_k|²)
+//! ```
+//! for the newest `s_k`: Broyden's good method from `B = -I` with its inverse as a product, which needs nothing but the
+//! steps; their inner products are carried along, so that α comes without another pass over them. Source: Kelley 1995,
+//! section 7.3. Where the divisor is below 1/10 in size, the updated matrix is close to singular (Moré and Trangenstein
+//! 1976): the steps are forgotten and `s = G`.
+//!
+//! A *record* holds what a sample carries, `[73 + window²]`: see the constants. A sample ends where the first of these
+//! holds: an element is not finite; the residual is within the tolerance, not before iteration `least`; residual and iterate have grown past
 //! `divergence` times their first size; a memoryless iteration came back to its anchor (set anew every 8th iteration); the
 //! best residual has not moved for `patience` iterations; it was the last iteration.
 
@@ -45,24 +54,32 @@ pub const DETAIL: usize = 4;
 const FIRST: usize = 5;
 /// The best residual when patience was last looked at.
 const MARK: usize = 7;
+/// The slot of a secant method's oldest step.
+const OLDEST: usize = 8;
 /// Where the last residuals begin.
-pub const HISTORY: usize = 8;
+pub const HISTORY: usize = 9;
 /// How many there are.
 pub const REMEMBERED: usize = 64;
-/// Where the Gram matrix begins.
+/// Where the Gram matrix begins; of steps it is the lower triangle.
 const GRAM: usize = HISTORY + REMEMBERED;
-/// Slots at most.
+/// Pairs of a mixture at most.
 pub const MOST: usize = 8;
+/// Slots of a secant method's ring at most.
+pub const SLOTS: usize = 32;
 /// Iterations from one anchor to the next.
 const ANCHORS: usize = 8;
 /// A best residual above this share of an earlier one has not moved.
 const STILL: f64 = 0.999;
+/// The least size of the divisor of a secant step.
+const LEAST: f64 = 0.1;
 
 /// The numbers of one iteration.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Judgement {
     /// Counted from 0.
     pub iteration: usize,
+    /// The first iteration at which a sample may have converged.
+    pub least: usize,
     /// The iteration at which everything ends.
     pub last: usize,
     /// Whether the next state is a function of this one alone.
@@ -71,6 +88,8 @@ pub struct Judgement {
     pub patience: usize,
     /// Whether residuals are relative to the first `|F|`.
     pub to_first: bool,
+    /// Whether the ring holds the steps of a secant method.
+    pub secant: bool,
     /// The residual to reach.
     pub tolerance: f64,
     /// The least norm that residuals are relative to.
@@ -93,7 +112,7 @@ pub fn coefficients_len(window: usize) -> usize {
     window + 3
 }
 
-/// The records `[samples, 72 + window²]` and the coefficients `[samples, window + 3]`.
+/// The records `[samples, 73 + window²]` and the coefficients `[samples, window + 3]`.
 pub fn forward<R: Real>(sums: &[R], record: &[R], at: &Window, judgement: &Judgement) -> [Vec<R>; 2] {
     let mut record = record.to_vec();
     let mut coefficients = vec![R::zero(); at.samples * coefficients_len(at.window)];
@@ -132,7 +151,7 @@ fn judge<R: Real>(sums: &[R], record: &mut [R], coefficients: &mut [R], at: &Win
     let is_pause = j.patience > 0 && j.iteration > 0 && j.iteration.is_multiple_of(j.patience);
     let (mut status, mut detail) = (RUNNING, R::zero());
     if residual.value() <= j.tolerance {
-        status = CONVERGED;
+        status = if j.iteration >= j.least { CONVERGED } else { RUNNING };
     } else if norm.value() > j.divergence * record[FIRST].value() && growth.value() > j.divergence {
         (status, detail) = (DIVERGED, growth);
     } else if j.memoryless && j.iteration > 0 && moved.value() == 0.0 {
@@ -155,7 +174,16 @@ fn judge<R: Real>(sums: &[R], record: &mut [R], coefficients: &mut [R], at: &Win
         coefficients[at.window + 2] = R::exact(1.0);
     }
     let mut mixed = None;
-    if at.window > 1 {
+    if j.secant {
+        if at.slot == 0 {
+            record[OLDEST] = R::zero();
+        }
+        mixed = secant(sums, record, at);
+        if mixed.is_none() {
+            record[OLDEST] = R::exact(at.slot as f64);
+            record[GRAM + at.slot * (at.window + 1)] = square;
+        }
+    } else if at.window > 1 {
         for i in 0..at.filled {
             record[GRAM + at.slot * at.window + i] = sums[SUMS + i];
             record[GRAM + i * at.window + at.slot] = sums[SUMS + i];
@@ -163,7 +191,7 @@ fn judge<R: Real>(sums: &[R], record: &mut [R], coefficients: &mut [R], at: &Win
         mixed = mixture(&record[GRAM..], at, j);
     }
     match mixed {
-        Some(alpha) => coefficients[..at.filled].copy_from_slice(&alpha),
+        Some(alpha) => coefficients[..alpha.len()].copy_from_slice(&alpha),
         None => coefficients[at.slot] = R::exact(1.0),
     }
 }
@@ -210,4 +238,38 @@ fn mixture<R: Real>(gram: &[R], at: &Window, judgement: &Judgement) -> Option<Ve
         return None;
     }
     Some(z.into_iter().map(|z| z / total).collect())
+}
+
+/// α of the next step, whose row the Gram matrix gets; nothing where there is no step but `G`.
+fn secant<R: Real>(sums: &[R], record: &mut [R], at: &Window) -> Option<Vec<R>> {
+    let (slot, first, dots) = (at.slot, record[OLDEST].value() as usize, &sums[SUMS..]);
+    let entry = |i: usize, j: usize| GRAM + i.max(j) * at.window + i.min(j);
+    if first >= slot {
+        return None;
+    }
+    let mut alpha = vec![R::zero(); slot + 1];
+    for j in first..slot {
+        let square = record[entry(j, j)];
+        if square.value() <= 0.0 {
+            return None;
+        }
+        let along = (first..=j).fold(dots[j], |along, i| along + alpha[i] * record[entry(i, j)]);
+        alpha[j + 1] = along / square;
+    }
+    let share = R::exact(1.0) - alpha[slot];
+    if share.value().abs() < LEAST {
+        return None;
+    }
+    alpha[slot] = R::exact(1.0);
+    alpha.iter_mut().for_each(|alpha| *alpha = *alpha / share);
+    let newest = alpha[slot];
+    let mut square = newest * newest * dots[slot];
+    for i in first..slot {
+        let own = newest * dots[i];
+        let product = (first..slot).fold(own, |sum, j| sum + alpha[j] * record[entry(i, j)]);
+        record[entry(slot, i)] = product;
+        square = square + alpha[i] * (product + own);
+    }
+    record[entry(slot, slot)] = square;
+    (square.value() > 0.0).then_some(alpha)
 }

@@ -83,9 +83,11 @@ pub mod scale;
 pub mod scale_bias;
 pub mod silu;
 pub mod softplus;
+pub mod solve_clip;
 pub mod solve_judge;
 pub mod solve_mix;
 pub mod solve_residual;
+pub mod solve_secant;
 pub mod spec;
 pub mod sphere_normalize;
 pub mod sphere_rotate;
@@ -183,9 +185,11 @@ pub static ALL: &[&OpSpec] = &[
     &scale_bias::SPEC,
     &silu::SPEC,
     &softplus::SPEC,
+    &solve_clip::SPEC,
     &solve_judge::SPEC,
     &solve_mix::SPEC,
     &solve_residual::SPEC,
+    &solve_secant::SPEC,
     &sphere_normalize::SPEC,
     &sphere_rotate::SPEC,
     &sphere_step::SPEC,

@@ -1,7 +1,7 @@
 //! Whether each sample of a fixed-point iteration goes on, and the coefficients of its next state.
 
 use super::spec::{Case, Fill, Op, OpSpec, Port};
-use crate::cpu::solve_judge::{self as cpu, BEST, Judgement, MOST, coefficients_len, record_len};
+use crate::cpu::solve_judge::{self as cpu, BEST, Judgement, MOST, SLOTS, coefficients_len, record_len};
 use crate::cpu::solve_residual::SUMS;
 use crate::cpu::{Real, Window};
 use crate::error::{Error, ErrorKind, Result};
@@ -13,7 +13,7 @@ use crate::tape::{Array, Backend, Tape, Value};
 crate::params! {
     /// Parameters of the kernel.
     struct Params {
-        samples: u32, window: u32, filled: u32, slot: u32, iteration: u32, last: u32, memoryless: u32, patience: u32, to_first: u32, tolerance: f32, floor: f32, divergence: f32, relative: f32, absolute: f32,
+        samples: u32, window: u32, filled: u32, slot: u32, iteration: u32, least: u32, last: u32, memoryless: u32, patience: u32, to_first: u32, secant: u32, tolerance: f32, floor: f32, divergence: f32, relative: f32, absolute: f32,
     }
 }
 
@@ -24,7 +24,7 @@ pub static KERNEL: Kernel = Kernel {
     params: Params::FIELDS,
     bindings: &[
         input("sums", Elem::F32, "[samples, 4 + window]"),
-        updated("record", Elem::F32, "[samples, 72 + window * window]"),
+        updated("record", Elem::F32, "[samples, 73 + window * window]"),
         output("coefficients", Elem::F32, "[samples, window + 3]"),
     ],
     constants: &[],
@@ -41,10 +41,11 @@ impl SolveJudge {
     /// The judgement of an iteration.
     ///
     /// # Errors
-    /// `Param` if the window has more than 8 slots.
+    /// `Param` if the window has more than 8 slots, or 32 of a secant method.
     pub fn new(at: &Window, judgement: &Judgement) -> Result<SolveJudge> {
-        if at.window > MOST {
-            let wanted = format!("at most {MOST} slots");
+        let most = if judgement.secant { SLOTS } else { MOST };
+        if at.window > most {
+            let wanted = format!("at most {most} slots");
             return Err(Error::argument(ErrorKind::Param, "solve_judge", "window", at.window, wanted));
         }
         Ok(SolveJudge { at: *at, judgement: *judgement })
@@ -60,10 +61,12 @@ impl SolveJudge {
             filled: at.filled as u32,
             slot: at.slot as u32,
             iteration: j.iteration as u32,
+            least: j.least as u32,
             last: j.last as u32,
             memoryless: j.memoryless.into(),
             patience: j.patience as u32,
             to_first: j.to_first.into(),
+            secant: j.secant.into(),
             tolerance: j.tolerance as f32,
             floor: j.floor as f32,
             divergence: j.divergence as f32,
@@ -71,7 +74,9 @@ impl SolveJudge {
             absolute: j.absolute as f32,
         };
         let n = at.filled;
-        let work = Work::invocations(at.samples).rounds(n * n * n + 3 * n * n + 32).flops(at.samples * n * n * (n + 9));
+        // Cholesky's factors, or two passes over the matrix.
+        let cubes = if j.secant { 0 } else { n * n * n };
+        let work = Work::invocations(at.samples).rounds(cubes + 3 * n * n + 32).flops(at.samples * (cubes + 9 * n * n));
         let binds = [read(sums), update(record), write(&coefficients)];
         commands.dispatch(&KERNEL, DType::F32, &[], &params, &binds, work)?;
         Ok(coefficients)
@@ -122,11 +127,11 @@ impl Op for SolveJudge {
 #[cfg(feature = "gpu")]
 impl Commands {
     /// Judges every sample by its `sums`, f32 `[samples, 4 + window]` from [`Commands::solve_residual`]: its `record`, f32
-    /// `[samples, 72 + window * window]`, changes in place, the coefficients for [`Commands::solve_mix`], f32
-    /// `[samples, window + 3]`, are returned.
+    /// `[samples, 73 + window * window]`, changes in place, the coefficients for [`Commands::solve_mix`] or
+    /// [`Commands::solve_secant`], f32 `[samples, window + 3]`, are returned.
     ///
     /// # Errors
-    /// `Param` if the window has more than 8 slots, `Shape`, `DType`, `Aliasing`; as [`Commands::apply`].
+    /// `Param` if the window has more than 8 slots, or 32 of a secant method, `Shape`, `DType`, `Aliasing`; as [`Commands::apply`].
     pub fn solve_judge(
         &mut self,
         sums: &Tensor,
@@ -175,7 +180,7 @@ impl Tape {
 /// The op.
 pub static SPEC: OpSpec = OpSpec {
     name: "solve_judge",
-    formula: "residual = |G| / max(|F|, floor), its verdict, alpha = z / sum z with (H + shift I) z = 1",
+    formula: "residual = |G| / max(|F|, floor), its verdict, alpha = z / sum z with (H + shift I) z = 1, or of the secant step",
     differentiable: false,
     kernels: &[&KERNEL],
     cases,
@@ -201,6 +206,8 @@ fn records(window: usize, status: f64, best: f64, first: f64) -> Fill {
     let mut record = vec![0.0; record_len(window)];
     (record[cpu::STATUS], record[BEST]) = (status, best);
     record[5..8].copy_from_slice(&[first, first, 1.5 * best]);
+    // Where a secant method's steps begin: after the first, where there is one before.
+    record[8] = if window > 3 { 1.0 } else { 0.0 };
     for i in 0..window {
         for j in 0..window {
             record[cpu::HISTORY + cpu::REMEMBERED + i * window + j] = gram(i.min(j), i.max(j));
@@ -212,10 +219,12 @@ fn records(window: usize, status: f64, best: f64, first: f64) -> Fill {
 fn cases() -> Vec<Case> {
     let plain = Judgement {
         iteration: 12,
+        least: 0,
         last: 40,
         memoryless: false,
         patience: 0,
         to_first: false,
+        secant: false,
         tolerance: 1e-3,
         floor: 1e-9,
         divergence: 1e3,
@@ -225,7 +234,10 @@ fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     let mut case =
         |label: &str, window: usize, judgement: Judgement, norms, beyond, moved, [status, best, first]: [f64; 3]| {
-            let at = Window::new(2, 1, window, judgement.iteration);
+            let at = match judgement.secant {
+                true => Window::secants(2, 1, window, judgement.iteration),
+                false => Window::new(2, 1, window, judgement.iteration),
+            };
             let fills = vec![sums(window, at.slot, norms, beyond, moved), records(window, status, best, first)];
             let label = format!("window {window} iteration {}, {label}", judgement.iteration);
             cases.extend(SolveJudge::new(&at, &judgement).ok().map(|op| Case::new(label, op, fills)));
@@ -249,6 +261,13 @@ fn cases() -> Vec<Case> {
     case("at a standstill", 1, Judgement { patience: 4, ..plain }, [2.0, 1.0], 0.0, 1.0, [cpu::RUNNING, 1e9, 1.0]);
     case("to the first", 2, Judgement { to_first: true, ..plain }, [0.25, 2.0], 0.0, 1.0, running);
     case("last", 2, Judgement { last: 12, ..plain }, [0.25, 1e-4], 0.0, 1.0, running);
+    let secant = Judgement { secant: true, ..plain };
+    for (window, iteration) in [(2, 1), (3, 2), (4, 4), (8, 7), (17, 30), (32, 31)] {
+        let last = 80;
+        case("steps", window, Judgement { iteration, last, ..secant }, [0.25, 2.0], 0.0, 3.0, running);
+    }
+    case("early", 3, Judgement { least: 13, ..plain }, [1e-3, 2.0], 0.0, 3.0, running);
+    case("late enough", 3, Judgement { least: 12, ..plain }, [1e-3, 2.0], 0.0, 3.0, running);
     // A matrix with no residuals at all: the newest pair alone.
     case("singular", 2, Judgement { relative: 0.0, ..plain }, [0.25, 2.0], 0.0, 1.0, running);
     let at = Window::new(0, 1, 3, 4);

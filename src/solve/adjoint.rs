@@ -24,6 +24,9 @@ pub enum Adjoint {
         steps: usize,
         /// In (0, 1].
         tau: f64,
+        /// What no `J^T w` may be longer than, as a multiple of `w`, per sample: where it would be, it is shortened. So a map
+        /// that stretches cannot blow a gradient up before training has made it contract. Not below 0.
+        clip: Option<f64>,
     },
     /// Through every iteration that the solve took, of Picard's or damped kind, recorded again from `start`. The variable
     /// is the state after as many iterations as the slowest sample needed.
@@ -41,7 +44,13 @@ impl Adjoint {
 
     /// The first `k + 1` terms of Neumann's series, `u = sum over i <= k of (J^T)^i v`.
     pub fn neumann(k: usize) -> Adjoint {
-        Adjoint::Phantom { steps: k.saturating_add(1), tau: 1.0 }
+        Adjoint::Phantom { steps: k.saturating_add(1), tau: 1.0, clip: None }
+    }
+
+    /// [`Adjoint::neumann`] whose every `J^T w` is at most `clip |w|` long. With `k = 1`, it is the gradient of the attractor
+    /// models' code.
+    pub fn neumann_clipped(k: usize, clip: f64) -> Adjoint {
+        Adjoint::Phantom { steps: k.saturating_add(1), tau: 1.0, clip: Some(clip) }
     }
 
     pub(super) fn check(&self) -> Result<()> {
@@ -52,6 +61,9 @@ impl Adjoint {
             Adjoint::Implicit(implicit) => implicit.solve.check(),
             Adjoint::Phantom { steps: 0, .. } => refuse("steps", 0.0, "at least 1"),
             Adjoint::Phantom { tau, .. } if !(tau > 0.0 && tau <= 1.0) => refuse("tau", tau, "in (0, 1]"),
+            Adjoint::Phantom { clip: Some(clip), .. } if !(clip >= 0.0 && clip <= f64::from(f32::MAX)) => {
+                refuse("clip", clip, "a finite number of at least 0")
+            }
             Adjoint::Phantom { .. } => Ok(()),
             Adjoint::Unrolled { storage: Storage::Every(0) } => refuse("storage", 0.0, "every 1st state or rarer"),
             Adjoint::Unrolled { .. } => Ok(()),
@@ -169,7 +181,7 @@ pub(super) fn pull(
             let evaluations = evaluations.saturating_sub(1);
             Ok((best, Some(AdjointReport { status, samples, evaluations })))
         }
-        Adjoint::Phantom { steps, tau } => {
+        Adjoint::Phantom { steps, tau, clip } => {
             let tau = tau as f32;
             let begun = if tau == 1.0 { v.clone() } else { combine(tape, tau - 1.0, v, v)? };
             let mut u = begun.clone();
@@ -178,7 +190,10 @@ pub(super) fn pull(
                 if tau != 1.0 {
                     next = combine(tape, 1.0 - tau, &u, &next)?;
                 }
-                if let Some(w) = transposed(tape, z, image, &u)? {
+                if let Some(mut w) = transposed(tape, z, image, &u)? {
+                    if let Some(clip) = clip {
+                        w = tape.solve_clip(&w, &u, clip)?;
+                    }
                     next = combine(tape, tau, &w, &next)?;
                 }
                 u = next;

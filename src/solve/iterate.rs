@@ -68,7 +68,7 @@ pub(super) fn iterate(
         return Ok(Solution { best: start.clone(), samples: vec![], evaluations: 0 });
     }
     let (window, beta, relative, absolute) = options.method.mixture();
-    let last = options.max_iterations;
+    let (last, secant) = (options.max_iterations, options.method.is_secant());
     let flat = [samples, len];
     let mut y = start.reshape(&flat)?;
     let mut ring = empty(tape, &[2, window, samples, len])?;
@@ -83,14 +83,19 @@ pub(super) fn iterate(
         let f = step(tape, &y.reshape(&spec.shape)?)?;
         check_image(&f.spec(), &spec)?;
         evaluations += 1;
-        let at = Window::new(samples, len, window, iteration);
+        let at = match secant {
+            true => Window::secants(samples, len, window, iteration),
+            false => Window::new(samples, len, window, iteration),
+        };
         let judgement = Judgement {
             iteration,
+            least: options.min_iterations,
             last,
             // A mixture of one pair is a function of the newest state.
             memoryless: window == 1,
             patience: options.patience,
             to_first: relative_to == Relative::ToFirst,
+            secant,
             tolerance: options.tolerance,
             floor: options.floor,
             divergence: options.divergence,
@@ -99,8 +104,13 @@ pub(super) fn iterate(
         };
         let [pairs, sums] = tape.solve_residual(&y, &f.reshape(&flat)?, &kept, &ring, &at)?;
         let [records, coefficients] = tape.solve_judge(&sums, &record, &at, &judgement)?;
-        let [states, next] = tape.solve_mix(&y, &coefficients, &pairs, &kept, &at, beta)?;
-        (ring, record, kept, y) = (pairs, records, states, next);
+        (ring, kept, y) = if secant {
+            tape.solve_secant(&y, &coefficients, &pairs, &kept, &at)?.into()
+        } else {
+            let [states, next] = tape.solve_mix(&y, &coefficients, &pairs, &kept, &at, beta)?;
+            (pairs, states, next)
+        };
+        record = records;
         if iteration < last && flags.all_ended(tape, iteration, options.check_every, &record, &coefficients)? {
             break;
         }

@@ -1,6 +1,6 @@
 //! How to solve.
 
-use crate::cpu::solve_judge::MOST;
+use crate::cpu::solve_judge::{MOST, SLOTS};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What keeps the coefficients of Anderson's mixture small.
@@ -30,6 +30,13 @@ pub enum Method {
         /// Of the least-squares problem.
         regularisation: Regularisation,
     },
+    /// Broyden's good method (Broyden 1965, in the form of Kelley 1995): every step corrects an approximate Jacobian that
+    /// begins as that of Picard's iteration, per sample. Its steps are forgotten once there are more than `memory`, and
+    /// where a correction would make the approximation singular.
+    Broyden {
+        /// How many of the last steps are kept, 1 to 31.
+        memory: usize,
+    },
 }
 
 impl Method {
@@ -38,8 +45,13 @@ impl Method {
         Method::Anderson { window, beta: 1.0, regularisation: Regularisation::Relative(1e-6) }
     }
 
+    /// Whether the ring holds steps.
+    pub(super) fn is_secant(&self) -> bool {
+        matches!(self, Method::Broyden { .. })
+    }
+
     /// Slots of the ring, the share of the map, relative and absolute regularisation. Picard's and damped iterations are
-    /// mixtures of one pair.
+    /// mixtures of one pair; Broyden's ring has one slot more than steps, for the residual.
     pub(super) fn mixture(&self) -> (usize, f64, f64, f64) {
         match *self {
             Method::Picard => (1, 1.0, 0.0, 0.0),
@@ -50,6 +62,7 @@ impl Method {
             Method::Anderson { window, beta, regularisation: Regularisation::Absolute(size) } => {
                 (window, beta, 0.0, size)
             }
+            Method::Broyden { memory } => (memory.saturating_add(1), 1.0, 0.0, 0.0),
         }
     }
 
@@ -61,6 +74,13 @@ impl Method {
         if !(beta > 0.0 && beta <= 1.0) {
             let argument = if matches!(self, Method::Damped(_)) { "tau" } else { "beta" };
             return refuse(argument, beta, "in (0, 1]");
+        }
+        if let Method::Broyden { memory } = *self {
+            let wanted = format!("1 to {} steps", SLOTS - 1);
+            return match (1..SLOTS).contains(&memory) {
+                true => Ok(()),
+                false => refuse("memory", memory as f64, &wanted),
+            };
         }
         if !(1..=MOST).contains(&window) {
             return refuse("window", window as f64, &format!("1 to {MOST} pairs"));
@@ -81,6 +101,8 @@ pub struct SolveOptions {
     pub method: Method,
     /// A sample has converged when `|f(z) - z| <= tolerance max(|f(z)|, floor)`, Euclidean norms over the sample.
     pub tolerance: f64,
+    /// Updates of the state at least, for samples that end well: before, none has converged.
+    pub min_iterations: usize,
     /// Updates of the state at most; `f` is evaluated once more.
     pub max_iterations: usize,
     /// On a device, iterations between two looks at whether samples still run. The look is at the state of an iteration
@@ -95,9 +117,10 @@ pub struct SolveOptions {
 }
 
 impl SolveOptions {
-    /// Looks every 8 iterations, patience 64, divergence at a growth of 1e6, floor 1e-9.
+    /// No least number of iterations; looks every 8 iterations, patience 64, divergence at a growth of 1e6, floor 1e-9.
     pub fn new(method: Method, tolerance: f64, max_iterations: usize) -> SolveOptions {
-        SolveOptions { method, tolerance, max_iterations, check_every: 8, patience: 64, divergence: 1e6, floor: 1e-9 }
+        let (min_iterations, check_every, patience, divergence, floor) = (0, 8, 64, 1e6, 1e-9);
+        SolveOptions { method, tolerance, min_iterations, max_iterations, check_every, patience, divergence, floor }
     }
 
     /// Refuses what makes no sense.
@@ -117,6 +140,10 @@ impl SolveOptions {
         // Records count in f32.
         if self.max_iterations == 0 || self.max_iterations >= 1 << 24 {
             return refuse("max_iterations", self.max_iterations as f64, "1 to 2^24 - 1");
+        }
+        if self.min_iterations > self.max_iterations {
+            let wanted = format!("at most max_iterations, {}", self.max_iterations);
+            return refuse("min_iterations", self.min_iterations as f64, &wanted);
         }
         if self.patience >= 1 << 24 {
             return refuse("patience", self.patience as f64, "below 2^24");

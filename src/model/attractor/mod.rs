@@ -17,7 +17,7 @@
 //! a puzzle model knows cells by where others are from them.
 //!
 //! The paper differentiates in one step, `u = v` ([`Adjoint::one_step`](crate::solve::Adjoint::one_step)), its code with
-//! `u = v + Jᵀ v` ([`Adjoint::neumann`](crate::solve::Adjoint::neumann) of 1, here without the code's bound on `|Jᵀ v|`), its
+//! `u = v + Jᵀ v` and a bound on `|Jᵀ v|` ([`Adjoint::neumann_clipped`](crate::solve::Adjoint::neumann_clipped) of 1), its
 //! largest network exactly.
 
 mod core;

@@ -1601,6 +1601,13 @@ const ENTRIES: &[Entry] = &[
         groups: 3,
     },
     Entry {
+        kernel: "solve_clip",
+        constants: &[],
+        params: &[("samples", U(3)), ("len", U(130)), ("limit", F(0.5))],
+        lengths: &[("x", 390), ("r", 390), ("dst", 390)],
+        groups: 4,
+    },
+    Entry {
         kernel: "solve_judge",
         constants: &[],
         params: &[
@@ -1609,17 +1616,19 @@ const ENTRIES: &[Entry] = &[
             ("filled", U(3)),
             ("slot", U(2)),
             ("iteration", U(2)),
+            ("least", U(0)),
             ("last", U(9)),
             ("memoryless", U(0)),
             ("patience", U(8)),
             ("to_first", U(0)),
+            ("secant", U(0)),
             ("tolerance", F(1e-3)),
             ("floor", F(1e-9)),
             ("divergence", F(1e6)),
             ("relative", F(1e-3)),
             ("absolute", F(0.0)),
         ],
-        lengths: &[("sums", 24), ("record", 264), ("coefficients", 21)],
+        lengths: &[("sums", 24), ("record", 267), ("coefficients", 21)],
         groups: 1,
     },
     Entry {
@@ -1642,6 +1651,13 @@ const ENTRIES: &[Entry] = &[
         ],
         lengths: &[("y", 2060), ("f", 2060), ("kept", 4120), ("ring", 12360), ("partial", 28)],
         groups: 4,
+    },
+    Entry {
+        kernel: "solve_secant",
+        constants: &[],
+        params: &[("samples", U(3)), ("len", U(30)), ("window", U(4)), ("slot", U(2))],
+        lengths: &[("y", 90), ("coefficients", 21), ("ring", 720), ("kept", 180), ("dst", 90)],
+        groups: 2,
     },
     Entry {
         kernel: "sphere_normalize",
