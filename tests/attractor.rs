@@ -8,7 +8,8 @@ mod rank;
 use common::{error_of, numbers, own_device, refused};
 use kuramoto::model::Parameters;
 use kuramoto::model::attractor::{
-    AttractorConfig, AttractorLm, AttractorLmConfig, AttractorPuzzle, AttractorPuzzleConfig, Refine,
+    AttractorConfig, AttractorLm, AttractorLmConfig, AttractorPuzzle, AttractorPuzzleConfig, AttractorReasoner,
+    AttractorReasonerConfig, Carried, Refine,
 };
 use kuramoto::model::transformer::Positions;
 use kuramoto::solve::{Adjoint, Implicit, Method, Sample, SolveOptions, Status};
@@ -236,4 +237,147 @@ fn rank_correlations_share_ranks_and_count_permutations() {
     assert!((found.rho + 1.0).abs() < 1e-12 && found.p < 1e-3, "{found:?}");
     let level = rank::spearman(&rising, &[2.0; 12], 1);
     assert_eq!((level.rho, level.p), (0.0, 1.0));
+}
+
+fn reasoner() -> Result<(AttractorReasoner, Parameters)> {
+    let config = AttractorReasonerConfig::new(4, 3, 8, 2);
+    let model = AttractorReasoner::new(AttractorReasonerConfig { blocks: 1, ..config })?;
+    let parameters = model.parameters(5)?;
+    Ok((model, parameters))
+}
+
+/// Loss and all gradients of one step of supervision, one after the other, the states it ended in, and its samples.
+#[allow(clippy::type_complexity)]
+fn supervised(
+    tape: &mut Tape,
+    parameters: &Parameters,
+    carried: Option<&Carried>,
+    refine: &Refine,
+) -> Result<(f64, Vec<f64>, Carried, Vec<Sample>)> {
+    let (model, _) = reasoner()?;
+    let bound = parameters.place(tape)?.bind(tape);
+    let answer = model.forward(tape, &bound, &BOARDS, carried, refine)?;
+    let loss = model.loss(tape, &answer, &SOLUTIONS)?;
+    let halt = model.halt_loss(tape, &answer, &[true, false])?;
+    let loss = tape.axpy(0.5, halt, loss)?;
+    let grads = tape.backward(loss)?;
+    let mut all = Vec::new();
+    for parameter in parameters.iter() {
+        all.extend(grads.read(tape, bound.get(&parameter.name)?)?);
+    }
+    let samples = answer.equilibrium.as_ref().map(|found| found.solution().samples().to_vec());
+    Ok((tape.read(loss)?[0], all, answer.carry(tape)?, samples.unwrap_or_default()))
+}
+
+/// The fixed point of both states, whatever finds it, with its exact gradient.
+fn settled() -> Refine {
+    let options = SolveOptions { patience: 0, ..SolveOptions::new(Method::Broyden { memory: 31 }, 1e-12, 2000) };
+    Refine::settle_strictly(options, Adjoint::Implicit(Implicit::like(&options)))
+}
+
+#[test]
+fn both_states_settle_and_the_loss_has_the_slope_of_its_gradient() -> Result<()> {
+    let (_, mut parameters) = reasoner()?;
+    // Multiples of a power of two that steps of another do not round.
+    for parameter in parameters.clone().iter() {
+        let coarse: Vec<f32> = parameter.values.iter().map(|x| (x * 16384.0).round() / 16384.0).collect();
+        parameters.set(&parameter.name, &coarse)?;
+    }
+    let at = |steps: f64, along: &[f64]| -> Result<f64> {
+        let mut moved = parameters.clone();
+        let mut along = along.iter();
+        for parameter in parameters.iter() {
+            let step = |x: &f32, d: &f64| *x + (steps * d) as f32;
+            let values: Vec<f32> = parameter.values.iter().zip(&mut along).map(|(x, d)| step(x, d)).collect();
+            moved.set(&parameter.name, &values)?;
+        }
+        Ok(supervised(&mut Tape::reference(), &moved, None, &settled())?.0)
+    };
+    let (_, gradient, _, _) = supervised(&mut Tape::reference(), &parameters, None, &settled())?;
+    let along: Vec<f64> = (0..gradient.len()).map(|i| if i % 3 == 1 { 1.0 } else { -1.0 }).collect();
+    let slope: f64 = gradient.iter().zip(&along).map(|(g, d)| g * d).sum();
+    let h = 1.0 / 2048.0;
+    let difference =
+        (at(-2.0 * h, &along)? - 8.0 * at(-h, &along)? + 8.0 * at(h, &along)? - at(2.0 * h, &along)?) / (12.0 * h);
+    println!("slope {slope}, difference {difference}");
+    assert!((difference - slope).abs() < 1e-5 * slope.abs(), "{difference} and {slope}");
+    Ok(())
+}
+
+#[test]
+fn supervision_goes_on_where_it_ended() -> Result<()> {
+    let (_, parameters) = reasoner()?;
+    let mut tape = Tape::reference();
+    let (first, _, carried, begun) = supervised(&mut tape, &parameters, None, &settled())?;
+    let (second, _, _, resumed) = supervised(&mut tape, &parameters, Some(&carried), &settled())?;
+    assert!((first - second).abs() < 1e-9, "{first} and {second}");
+    assert!(begun.iter().all(|sample| sample.iterations > 3) && resumed.iter().all(|sample| sample.iterations == 0));
+    // Steps in two parts are those in one.
+    let steps = |count| Refine::steps(count);
+    let (whole, ..) = supervised(&mut tape, &parameters, None, &steps(5))?;
+    let (_, _, carried, _) = supervised(&mut tape, &parameters, None, &steps(2))?;
+    let (parts, ..) = supervised(&mut tape, &parameters, Some(&carried), &steps(3))?;
+    assert_eq!(whole, parts);
+    Ok(())
+}
+
+#[test]
+fn where_states_begin_is_learned_by_steps_and_not_at_a_fixed_point() -> Result<()> {
+    let (_, parameters) = reasoner()?;
+    let before: usize = parameters.iter().take_while(|p| p.name != "start.weight").map(|p| p.values.len()).sum();
+    let own = before..before + 2 * 8;
+    let mut tape = Tape::reference();
+    let (_, stepped, ..) = supervised(&mut tape, &parameters, None, &Refine::steps(2))?;
+    assert!(stepped[own.clone()].iter().all(|g| g.abs() > 1e-8));
+    let (_, settled, ..) = supervised(&mut tape, &parameters, None, &settled())?;
+    assert!(settled[own].iter().all(|g| *g == 0.0));
+    Ok(())
+}
+
+#[test]
+fn a_reasoner_is_the_same_on_a_device_and_halts_by_its_cross_entropy() -> Result<()> {
+    let (model, parameters) = reasoner()?;
+    let run = |tape: &mut Tape| -> Result<[Vec<f64>; 3]> {
+        let bound = parameters.place(tape)?.bind(tape);
+        let answer = model.forward(tape, &bound, &BOARDS, None, &Refine::steps(3))?;
+        let loss = model.halt_loss(tape, &answer, &[true, false])?;
+        Ok([tape.read(answer.logits)?, tape.read(answer.halt)?, tape.read(loss)?])
+    };
+    let exact = run(&mut Tape::reference())?;
+    let by_hand = ((1.0 + (-exact[1][0]).exp()).ln() + (1.0 + exact[1][1].exp()).ln()) / 2.0;
+    assert!((exact[2][0] - by_hand).abs() < 1e-12, "{} and {by_hand}", exact[2][0]);
+    let found = run(&mut Tape::new(&own_device()))?;
+    for (found, exact) in found.iter().zip(&exact) {
+        // Three steps of two stacks, each of about 40 operations in a row, of which the norms double what is off.
+        assert!(apart(found, exact) < 2e-5, "{:e}", apart(found, exact));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_reasoner_refuses_what_makes_no_sense() -> Result<()> {
+    let good = AttractorReasonerConfig::new(4, 3, 8, 2);
+    for bad in [
+        AttractorReasonerConfig { blocks: 0, ..good },
+        AttractorReasonerConfig { cells: 0, ..good },
+        AttractorReasonerConfig { symbols: 0, ..good },
+        AttractorReasonerConfig::new(4, 3, 8, 3),
+    ] {
+        assert_eq!(AttractorReasoner::new(bad).unwrap_err().kind(), ErrorKind::Param, "{bad:?}");
+    }
+    let (model, parameters) = reasoner()?;
+    let mut tape = Tape::reference();
+    let bound = parameters.place(&mut tape)?.bind(&mut tape);
+    let steps = Refine::steps(1);
+    let of = |tape: &mut Tape, boards: &[u32], carried: Option<&Carried>| {
+        model.forward(tape, &bound, boards, carried, &steps).map(|_| ())
+    };
+    assert_eq!(of(&mut tape, &BOARDS[..3], None).unwrap_err().kind(), ErrorKind::Shape);
+    assert_eq!(of(&mut tape, &[4, 0, 0, 0], None).unwrap_err().kind(), ErrorKind::Index);
+    let answer = model.forward(&mut tape, &bound, &BOARDS, None, &steps)?;
+    let carried = answer.carry(&tape)?;
+    assert_eq!(of(&mut tape, &BOARDS[..4], Some(&carried)).unwrap_err().kind(), ErrorKind::Shape);
+    assert_eq!(model.halt_loss(&mut tape, &answer, &[true]).unwrap_err().kind(), ErrorKind::Shape);
+    assert_eq!(model.loss(&mut tape, &answer, &BOARDS).unwrap_err().kind(), ErrorKind::Index);
+    Ok(())
 }

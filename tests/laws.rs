@@ -300,6 +300,7 @@ const BATCHED: &[Batched] = &[
     },
     Batched { name: "relu", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.relu(x[0])?]) },
     Batched { name: "relu_squared", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.relu_squared(x[0])?]) },
+    Batched { name: "narrow", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.narrow(x[0], 1, 1, 6)?]) },
     Batched { name: "concat", samples: 2, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.concat(x[0], x[1], 1)?]) },
     Batched {
         name: "layer_scale",

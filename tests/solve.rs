@@ -8,8 +8,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use kuramoto::solve::{
-    Adjoint, AdjointStatus, Implicit, Method, Regularisation, Sample, Solution, SolveOptions, Status, fixed_point,
-    jacobian_norm, jacobian_penalty, solve, spectral_radius,
+    Adjoint, AdjointStatus, Implicit, Joint, Method, Regularisation, Sample, Solution, SolveOptions, Status,
+    fixed_point, jacobian_norm, jacobian_penalty, solve, spectral_radius,
 };
 use kuramoto::{DType, ErrorKind, Result, StepOptions, Storage, Tape, Value, Var};
 
@@ -612,6 +612,76 @@ fn the_radius_and_the_size_of_a_jacobian_are_those_of_its_matrix() -> Result<()>
     Ok(())
 }
 
+/// Two linear equations in each other's unknowns, `a = A [a, b] + c` and `b = B [a, b] + d`, against the same as one.
+fn check_joint(tape: &mut Tape, tolerance: f64, allowed: f64) -> Result<()> {
+    let (m, n) = (4, 6);
+    let len = m + n;
+    let w = matrix(15, len, 0.7, false);
+    let (a0, b0) = (up(tape, &numbers(1, 3 * m), &[3, m])?, up(tape, &numbers(2, 3 * n), &[3, 2, n / 2])?);
+    let states = [tape.constant(a0), tape.constant(b0)];
+    let (top, bottom) = (up(tape, &w[..m * len], &[m, len])?, up(tape, &w[m * len..], &[n, len])?);
+    let (whole, bias) = (up(tape, &w, &[len, len])?, up(tape, &numbers(3, len), &[len])?);
+    let (whole, bias) = (tape.leaf(whole), tape.leaf(bias));
+    let (top, bottom) = (tape.leaf(top), tape.leaf(bottom));
+    let own = [tape.narrow(bias, 0, 0, m)?, tape.narrow(bias, 0, m, n)?];
+    let joint = Joint::of(tape, &states)?;
+    let start = joint.pack(tape, &states)?;
+    let options = SolveOptions::new(Method::anderson(4), tolerance, 200);
+    let adjoint = Adjoint::Implicit(Implicit::like(&options));
+    let f = joint.step(move |tape, states, p| {
+        let b = tape.reshape(states[1], &[3, n])?;
+        let z = tape.concat(states[0], b, 1)?;
+        let (a, b) = (tape.linear(z, p[0], Some(p[2]), 1)?, tape.linear(z, p[1], Some(p[3]), 1)?);
+        Ok(vec![a, tape.reshape(b, &[3, 2, n / 2])?])
+    });
+    let found = fixed_point(tape, start, &[top, bottom, own[0], own[1]], f, &options, &adjoint)?;
+    let parts = joint.unpack(tape, found.converged()?)?;
+    let once = fixed_point(tape, start, &[whole, bias], affine, &options, &adjoint)?;
+    let once = once.converged()?;
+    let exact = tape.read(once)?;
+    let values = joint.unpack_value(tape, found.solution().converged()?)?;
+    for sample in 0..3 {
+        let (a, b) = (tape.read(parts[0])?, tape.read(parts[1])?);
+        let together = [&a[sample * m..][..m], &b[sample * n..][..n]].concat();
+        assert!(apart(&together, &exact[sample * len..][..len]) <= allowed);
+        assert_eq!(tape.backend().read(&values[1])?, b);
+    }
+    let v = numbers(4, 3 * len);
+    let seed = up(tape, &v, &[3, len])?;
+    let pick = |from: usize, run: usize| (0..3 * run).map(|e| v[e / run * len + from + e % run]).collect::<Vec<_>>();
+    let seeds = [(parts[0], up(tape, &pick(0, m), &[3, m])?), (parts[1], up(tape, &pick(m, n), &[3, 2, n / 2])?)];
+    let (apart_grads, whole_grads) = (tape.vjp(&seeds)?, tape.vjp(&[(once, seed)])?);
+    let (rows, all) = (apart_grads.read(tape, top)?, whole_grads.read(tape, whole)?);
+    assert!(apart(&rows, &all[..m * len]) <= 10.0 * allowed);
+    let (own, all) = (apart_grads.read(tape, bias)?, whole_grads.read(tape, bias)?);
+    assert!(apart(&own, &all) <= 10.0 * allowed);
+    Ok(())
+}
+
+#[test]
+fn states_that_settle_together_are_one_state() -> Result<()> {
+    check_joint(&mut Tape::reference(), 1e-12, 1e-10)?;
+    assert_eq!(Joint::new(&[]).unwrap_err().kind(), ErrorKind::Param);
+    assert_eq!(Joint::new(&[vec![2, 3], vec![3, 3]]).unwrap_err().kind(), ErrorKind::Shape);
+    assert_eq!(Joint::new(&[vec![]]).unwrap_err().kind(), ErrorKind::Shape);
+    let mut tape = Tape::reference();
+    let joint = Joint::new(&[vec![2, 3], vec![2]])?;
+    let (a, b) = (up(&mut tape, &[1.0; 6], &[2, 3])?, up(&mut tape, &[2.0; 2], &[2])?);
+    let (a, b) = (tape.constant(a), tape.constant(b));
+    assert_eq!(joint.pack(&mut tape, &[a]).unwrap_err().kind(), ErrorKind::Param);
+    assert_eq!(joint.pack(&mut tape, &[b, a]).unwrap_err().kind(), ErrorKind::Shape);
+    let packed = joint.pack(&mut tape, &[a, b])?;
+    assert_eq!(tape.read(packed)?, [1.0, 1.0, 1.0, 2.0, 1.0, 1.0, 1.0, 2.0]);
+    assert_eq!(joint.unpack(&mut tape, a).unwrap_err().kind(), ErrorKind::Shape);
+    // A step that returns another number of states.
+    let value = tape.value(packed)?.clone();
+    let options = SolveOptions::new(Method::Picard, 1e-6, 10);
+    let error =
+        solve(&mut tape, &value, &[], joint.step(|_, states, _| Ok(states[..1].to_vec())), &options).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Param);
+    Ok(())
+}
+
 #[test]
 fn what_makes_no_sense_is_refused() -> Result<()> {
     let mut tape = Tape::reference();
@@ -739,6 +809,12 @@ mod device {
     #[test]
     fn a_clipped_adjoint_is_no_longer_than_it_may_be() -> Result<()> {
         check_clip(&mut Tape::new(&device()))
+    }
+
+    #[test]
+    fn states_that_settle_together_are_one_state() -> Result<()> {
+        // Both solves are off by up to the tolerance over 1 - 0.7.
+        check_joint(&mut Tape::new(&device()), 1e-6, 1e-5)
     }
 
     #[test]

@@ -45,6 +45,7 @@ pub mod linear_u1;
 pub mod lohe_rate;
 pub mod matmul;
 pub mod mean_nodes;
+pub mod narrow;
 pub mod noise;
 pub mod norm_batch;
 pub mod norm_batch_inference;

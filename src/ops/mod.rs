@@ -52,6 +52,7 @@ pub mod lohe_rate;
 pub mod loops;
 pub mod matmul;
 pub mod mean_nodes;
+pub mod narrow;
 mod nodes;
 pub mod noise;
 pub mod norm_batch;
@@ -160,6 +161,7 @@ pub static ALL: &[&OpSpec] = &[
     &lohe_rate::SPEC,
     &matmul::SPEC,
     &mean_nodes::SPEC,
+    &narrow::SPEC,
     &noise::SPEC,
     &norm_batch::SPEC,
     &norm_batch_inference::SPEC,

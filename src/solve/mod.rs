@@ -30,7 +30,7 @@
 //! }
 //! ```
 //!
-//! [`solve`] is the same without a gradient, on values. [`spectral_radius`] says how fast either iteration converges,
+//! [`solve`] is the same without a gradient, on values. [`Joint`] makes one state of several. [`spectral_radius`] says how fast either iteration converges,
 //! [`jacobian_norm`] and [`jacobian_penalty`] how far `f` is from having a hard one.
 //!
 //! What a step costs besides `f`: with a window of `m`, `3 m + 4` reads and 3 to 5 writes of the state in three kernels.
@@ -40,12 +40,14 @@
 mod adjoint;
 mod fixed_point;
 mod iterate;
+mod joint;
 mod options;
 mod report;
 mod spectrum;
 
 pub use adjoint::{Adjoint, AdjointReport, AdjointStatus, Implicit};
 pub use fixed_point::{Equilibrium, fixed_point, solve};
+pub use joint::Joint;
 pub use options::{Method, Regularisation, SolveOptions};
 pub use report::{Sample, Solution, Status};
 pub use spectrum::{jacobian_norm, jacobian_penalty, spectral_radius};

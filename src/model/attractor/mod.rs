@@ -8,9 +8,10 @@
 //! As `Head(z) = z + branches(z)`, `y` itself cancels: `f(y) = c + branches(y + c)`, and the gates bound how fast `f` can
 //! stretch. At the fixed point `Head(y* + c) = 2 y*`.
 //!
-//! [`AttractorLm`] reads tokens, [`AttractorPuzzle`] boards; both share [`Refine`], which says how many iterations are
-//! made and how they are differentiated: [`Refine::Settle`] takes the options of [`fixed_point`](crate::solve::fixed_point),
-//! [`Refine::Steps`] with 0 steps takes the solver out and decodes the proposal.
+//! [`AttractorLm`] reads tokens, [`AttractorPuzzle`] boards, [`AttractorReasoner`] boards again and again; all share
+//! [`Refine`], which says how many iterations are made and how they are differentiated: [`Refine::Settle`] takes the
+//! options of [`fixed_point`](crate::solve::fixed_point), [`Refine::Steps`] with 0 steps takes the solver out and decodes
+//! the proposal.
 //!
 //! The gates leave room for a map that does not contract on inputs that training never saw: `jacobian_penalty` of both models,
 //! added to the loss, keeps it flat where it settles. With [`Positions::Board`](crate::model::transformer::Positions::Board)
@@ -20,10 +21,13 @@
 //! `u = v + Jᵀ v` and a bound on `|Jᵀ v|` ([`Adjoint::neumann_clipped`](crate::solve::Adjoint::neumann_clipped) of 1), its
 //! largest network exactly.
 
+mod boards;
 mod core;
 mod language;
 mod puzzle;
+mod reasoner;
 
 pub use self::core::{AttractorConfig, Refine, Refined};
 pub use language::{AttractorLm, AttractorLmConfig, Predicted};
 pub use puzzle::{AttractorPuzzle, AttractorPuzzleConfig, PuzzleAnswer};
+pub use reasoner::{AttractorReasoner, AttractorReasonerConfig, Carried, ReasonerAnswer};

@@ -984,6 +984,20 @@ const ENTRIES: &[Entry] = &[
     Entry { kernel: "matmul", constants: &[], params: MATMUL, lengths: MATMUL_LENGTHS, groups: 8 },
     Entry { kernel: "matmul_reg", constants: &[("ACROSS", 8)], params: MATMUL, lengths: MATMUL_LENGTHS, groups: 4 },
     Entry { kernel: "matmul_staged", constants: &[], params: MATMUL, lengths: MATMUL_LENGTHS, groups: 4 },
+    Entry {
+        kernel: "narrow",
+        constants: &[],
+        params: &[("len", U(90)), ("part", U(45)), ("run", U(65)), ("offset", U(20))],
+        lengths: &[("x", 130), ("dst", 90)],
+        groups: 2,
+    },
+    Entry {
+        kernel: "narrow_bwd",
+        constants: &[],
+        params: &[("len", U(130)), ("part", U(45)), ("run", U(65)), ("offset", U(20))],
+        lengths: &[("dst_bar", 90), ("x_bar", 130)],
+        groups: 3,
+    },
     Entry { kernel: "noise", constants: &[], params: NOISE, lengths: &[("dst", 140)], groups: 3 },
     Entry { kernel: "noise_bits", constants: &[], params: NOISE, lengths: &[("dst", 140)], groups: 3 },
     Entry {
