@@ -9,6 +9,7 @@ struct Params {
     dim: u32,     // angles of a head
     half: u32,    // of the features, dim of which count and the rest are zero
     causal: u32,  // 1: keys past the query are left out
+    content: u32, // 1: tokens have gates, and features a fourth part, phases without any
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

@@ -463,7 +463,19 @@ const BATCHED: &[Batched] = &[
         run: |t, x, s| {
             let samples = t.spec(x[0])?.shape[0];
             let theta = t.reshape(x[0], &[samples, 13, 11, 10])?;
-            let coupling = PhaseCoupling { gate: s[0], tau: s[1], eta: s[2], drift: s[3] };
+            let coupling = PhaseCoupling { gate: s[0], tau: s[1], eta: s[2], drift: s[3], content: None };
+            Ok(vec![t.kuramoto_attention(theta, &coupling, true)?])
+        },
+    },
+    Batched {
+        name: "kuramoto_attention, gates of tokens",
+        samples: 3,
+        n: 2,
+        shared: &[(&[11, 10], DType::F32), (&[11], DType::F32), (&[11], DType::F32), (&[11, 10], DType::F32)],
+        run: |t, x, s| {
+            let shape = [t.spec(x[0])?.shape[0], 13, 11, 10];
+            let (theta, a, b) = (t.reshape(x[0], &shape)?, t.reshape(x[1], &shape)?, t.reshape(x[2], &shape)?);
+            let coupling = PhaseCoupling { gate: s[0], tau: s[1], eta: s[2], drift: s[3], content: Some([a, b]) };
             Ok(vec![t.kuramoto_attention(theta, &coupling, true)?])
         },
     },
@@ -471,14 +483,15 @@ const BATCHED: &[Batched] = &[
         name: "kuramoto_attention_weights",
         samples: 1,
         n: 2,
-        shared: &[(&[11, 10], DType::F32), (&[11], DType::F32), (&[11, 10], DType::F32)],
+        shared: &[(&[11, 10], DType::F32), (&[11], DType::F32), (&[11], DType::F32), (&[11, 10], DType::F32)],
         run: |t, x, s| {
             let samples = t.spec(x[0])?.shape[0];
             let theta = t.value(x[0])?.reshape(&[samples, 13, 11, 10])?;
             let theta = t.constant(theta);
-            let shared = [0, 1, 2].map(|i| t.value(s[i]).cloned());
-            let [gate, tau, drift] = shared.map(|value| value.map(|value| t.constant(value)));
-            Ok(vec![t.kuramoto_attention_weights(theta, gate?, tau?, drift?, true)?])
+            let shared = [0, 1, 2, 3].map(|i| t.value(s[i]).cloned());
+            let [gate, tau, eta, drift] = shared.map(|value| value.map(|value| t.constant(value)));
+            let coupling = PhaseCoupling { gate: gate?, tau: tau?, eta: eta?, drift: drift?, content: None };
+            Ok(vec![t.kuramoto_attention_weights(theta, &coupling, true)?])
         },
     },
     Batched {

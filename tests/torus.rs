@@ -6,7 +6,7 @@ mod common;
 
 use std::f64::consts::{PI, TAU};
 
-use common::{error_of, numbers};
+use common::{device, error_of, numbers};
 use kuramoto::model::Builder;
 use kuramoto::model::torus::{TorusBlock, TorusConfig, TorusLanguageModel};
 use kuramoto::ops::couple_attention::{AttentionOptions, CoupleAttention};
@@ -67,7 +67,8 @@ impl Instance {
     fn run(&self, tape: &mut Tape, cotangent: &[f64]) -> Result<(Vec<f64>, Vec<Vec<f64>>)> {
         let vars = self.vars(tape)?;
         let [theta, gate, tau, eta, drift] = vars;
-        let moved = tape.kuramoto_attention(theta, &PhaseCoupling { gate, tau, eta, drift }, self.causal)?;
+        let moved =
+            tape.kuramoto_attention(theta, &PhaseCoupling { gate, tau, eta, drift, content: None }, self.causal)?;
         let seed = tape.upload(cotangent, &self.shape, DType::F32)?;
         let gradients = tape.vjp(&[(moved, seed)])?;
         let gradients = vars.iter().map(|var| gradients.read(tape, *var)).collect::<Result<_>>()?;
@@ -81,8 +82,9 @@ impl Instance {
     /// Row `(b, h, t)` of the weights.
     fn weights(&self) -> Vec<Vec<f64>> {
         let mut tape = Tape::reference();
-        let [theta, gate, tau, _, drift] = self.vars(&mut tape).unwrap();
-        let weights = tape.kuramoto_attention_weights(theta, gate, tau, drift, self.causal).unwrap();
+        let [theta, gate, tau, eta, drift] = self.vars(&mut tape).unwrap();
+        let coupling = PhaseCoupling { gate, tau, eta, drift, content: None };
+        let weights = tape.kuramoto_attention_weights(theta, &coupling, self.causal).unwrap();
         tape.read(weights).unwrap().chunks_exact(self.shape[1]).map(<[f64]>::to_vec).collect()
     }
 
@@ -310,13 +312,103 @@ fn it_is_attention_between_cosines_and_sines() -> Result<()> {
     Ok(())
 }
 
+/// Gates of tokens by the definition of the score, and what they can be made of: gates of one are none; gates that all
+/// tokens share are a metric of both; a gated query in front of gated keys is a change of the features.
+#[test]
+fn gates_of_tokens_multiply_the_terms_of_the_score() -> Result<()> {
+    for causal in [true, false] {
+        let instance = Instance::new(19, [2, 6, 2, 3], causal);
+        let [batch, tokens, heads, dim] = instance.shape;
+        let len = instance.theta.len();
+        let (queries, keys) = (drawn(20, len, 0.1, 1.5), drawn(21, len, 0.1, 1.5));
+        let mut tape = Tape::reference();
+        let [theta, gate, tau, eta, drift] = instance.vars(&mut tape)?;
+        let plain = PhaseCoupling { gate, tau, eta, drift, content: None };
+        let mut gates = |data: &[f64]| -> Result<Var> {
+            let value = tape.upload(data, &instance.shape, DType::F32)?;
+            Ok(tape.leaf(value))
+        };
+        let (queries_var, keys_var, ones) = (gates(&queries)?, gates(&keys)?, gates(&vec![1.0; len])?);
+        let run = |tape: &mut Tape, coupling: &PhaseCoupling<Var>| -> Result<Vec<f64>> {
+            let moved = tape.kuramoto_attention(theta, coupling, causal)?;
+            tape.read(moved)
+        };
+        let open = run(&mut tape, &PhaseCoupling { content: Some([ones, ones]), ..plain })?;
+        assert_eq!(open, run(&mut tape, &plain)?);
+        let gated = PhaseCoupling { content: Some([queries_var, keys_var]), ..plain };
+        let weights = tape.kuramoto_attention_weights(theta, &gated, causal)?;
+        let weights = tape.read(weights)?;
+        let moved = run(&mut tape, &gated)?;
+        let mut expected = instance.theta.clone();
+        for (b, h, t) in
+            (0..batch * heads * tokens).map(|row| (row / tokens / heads, row / tokens % heads, row % tokens))
+        {
+            let score = |u: usize| {
+                let term = |d: usize| {
+                    let (i, j) = (instance.at(b, t, h, d), instance.at(b, u, h, d));
+                    let drifted = instance.drift[h * dim + d] * (t as f64 - u as f64);
+                    let near = (instance.theta[i] - instance.theta[j] + drifted).cos();
+                    instance.gate[h * dim + d] * queries[i] * keys[j] * near
+                };
+                ((0..dim).map(term).sum::<f64>() / instance.tau[h]).exp()
+            };
+            let total: f64 = (0..instance.seen(t)).map(score).sum();
+            for u in 0..instance.seen(t) {
+                let weight = weights[((b * heads + h) * tokens + t) * tokens + u];
+                assert!((weight - score(u) / total).abs() < 1e-12);
+                for d in 0..dim {
+                    let (i, j) = (instance.at(b, t, h, d), instance.at(b, u, h, d));
+                    expected[i] += instance.eta[h] * weight * (instance.theta[j] - instance.theta[i]).sin();
+                }
+            }
+        }
+        assert!(around(&expected, &moved) < 1e-12);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_block_with_gates_of_tokens_agrees_on_a_device_and_still_sees_no_future() -> Result<()> {
+    let config = TorusConfig { content_gate: true, ..TorusConfig::new(2, 4) };
+    let model = TorusLanguageModel::new(11, 2, config)?;
+    let parameters = model.parameters(4)?;
+    assert!(parameters.get("blocks.1.attn.key_gate.weight").is_some_and(|p| p.shape == [8, 16]));
+    let tokens: Vec<u32> = (0..14).map(|t| t * 5 % 11).collect();
+    let run = |tape: &mut Tape, tokens: &[u32]| -> Result<(Vec<f64>, Vec<f64>)> {
+        let bound = parameters.place(tape)?.bind(tape);
+        let value = tape.upload(tokens, &[2, 7], DType::U32)?;
+        let tokens = tape.constant(value);
+        let logits = model.forward(tape, &bound, tokens)?;
+        let loss = tape.dot(logits, logits)?;
+        let gradients = tape.backward(loss)?;
+        let weight = bound.get("blocks.0.attn.query_gate.weight")?;
+        Ok((tape.read(logits)?, gradients.read(tape, weight)?))
+    };
+    let (exact, slope) = run(&mut Tape::reference(), &tokens)?;
+    assert!(slope.iter().any(|g| g.abs() > 1e-6), "the gates are learned");
+    let (found, found_slope) = run(&mut Tape::new(&device()), &tokens)?;
+    let off = |a: &[f64], b: &[f64]| {
+        let size = b.iter().fold(0.0f64, |m, b| m.max(b.abs()));
+        a.iter().zip(b).fold(0.0f64, |m, (a, b)| m.max((a - b).abs())) / size
+    };
+    println!("off by {:.1e} and {:.1e}", off(&found, &exact), off(&found_slope, &slope));
+    // The allowances of golden cases.
+    assert!(off(&found, &exact) < 2e-5 && off(&found_slope, &slope) < 2e-4);
+    let mut changed = tokens.clone();
+    changed[6] = (changed[6] + 1) % 11;
+    let (after, _) = run(&mut Tape::reference(), &changed)?;
+    assert_eq!(after[..6 * 11], exact[..6 * 11]);
+    assert_ne!(after[6 * 11..7 * 11], exact[6 * 11..7 * 11]);
+    Ok(())
+}
+
 #[test]
 fn what_does_not_fit_is_refused() {
     let wanted = "[batch, tokens, heads, angles of a head], at least one head and angle";
     let mut tape = Tape::reference();
     let instance = Instance::new(13, [1, 2, 1, 2], true);
     let [theta, gate, tau, eta, drift] = instance.vars(&mut tape).unwrap();
-    let coupling = PhaseCoupling { gate, tau, eta, drift };
+    let coupling = PhaseCoupling { gate, tau, eta, drift, content: None };
     let flat = tape.reshape(theta, &[2, 2]).unwrap();
     let error = error_of(tape.kuramoto_attention(flat, &coupling, true), "two axes");
     assert_eq!(
@@ -326,6 +418,9 @@ fn what_does_not_fit_is_refused() {
     let error =
         error_of(tape.kuramoto_attention(theta, &PhaseCoupling { gate: tau, ..coupling }, true), "a gate per head");
     assert_eq!(error.to_string(), "kuramoto_attention: gate is [1], expected [1, 2]");
+    let content = PhaseCoupling { content: Some([theta, gate]), ..coupling };
+    let error = error_of(tape.kuramoto_attention(theta, &content, true), "key gates of no tokens");
+    assert_eq!(error.to_string(), "kuramoto_attention: key_gate is [1, 2], expected [1, 2, 1, 2]");
     let error = error_of(tape.phase_features(flat, 0), "the axis of samples");
     assert_eq!(error.kind(), ErrorKind::Shape);
     for config in [

@@ -185,7 +185,7 @@ fn torus(context: &Context, large: bool, filter: &str) -> Result<Vec<Workload>> 
     ];
     let seed = tensor(context, &[b, t, heads, d], 5, 1.0, 0.0)?;
     let attend = |tape: &mut Tape, v: &[Var]| {
-        let coupling = PhaseCoupling { gate: v[1], tau: v[2], eta: v[3], drift: v[4] };
+        let coupling = PhaseCoupling { gate: v[1], tau: v[2], eta: v[3], drift: v[4], content: None };
         tape.kuramoto_attention(v[0], &coupling, true)
     };
     let sizes = json!({ "batch": b, "tokens": t, "heads": heads, "dim": d });

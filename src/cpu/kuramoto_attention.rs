@@ -5,9 +5,11 @@
 //! dst_td = wrap(θ_td + η sum_u A_tu sin(θ_ud - θ_td)) = wrap(θ_td + η (S_td cos θ_td - C_td sin θ_td))
 //! C_td = sum_u A_tu cos θ_ud,   S_td = sum_u A_tu sin θ_ud
 //! ```
-//! It is attention between features: with `φ_t = θ_t + w t`, `q_t = g/τ (cos φ_t, sin φ_t)`, `k_u = (cos φ_u, sin φ_u)` and
-//! `v_u = (cos θ_u, sin θ_u)` the score is `q_t . k_u`, and `(C, S)` is what is mixed. `g` stays on one side, so that its
-//! gradient has no root in it.
+//! With gates of tokens `a_td` and `b_ud`, of queries and keys, the score is `1/τ sum_d g_d a_td b_ud cos(..)`.
+//!
+//! It is attention between features: with `φ_t = θ_t + w t`, `e_t = (cos φ_t, sin φ_t)`, `q_t = g/τ a_t e_t`,
+//! `k_u = b_u e_u` and `v_u = (cos θ_u, sin θ_u)` the score is `q_t . k_u`, and `(C, S)` is what is mixed. `g` stays on one
+//! side, so that its gradient has no root in it.
 //!
 //! Source: Kuramoto attention (arXiv 2606.11585), whose abstract fixes the update, the gated cosine and the drift; gate,
 //! heads and step are this library's choice.
@@ -16,8 +18,8 @@
 //! `v_bar`; with `J(x) = (-x_s, x_c)` for a pair `x = (x_c, x_s)`
 //! ```text
 //! θ_bar = G - η G (S sin θ + C cos θ) + v_bar . J(v) + q_bar . J(q) + k_bar . J(k)
-//! g_bar = 1/τ sum_bt q_bar . k      τ_bar = -1/τ sum_d g_d g_bar_d     η_bar = sum_btd G (S cos θ - C sin θ)
-//! w_bar = sum_bt t (q_bar . J(q) + k_bar . J(k))
+//! g_bar = 1/τ sum_bt a q_bar . e    τ_bar = -1/τ sum_d g_d g_bar_d     η_bar = sum_btd G (S cos θ - C sin θ)
+//! w_bar = sum_bt t (q_bar . J(q) + k_bar . J(k))   a_bar = g/τ q_bar . e    b_bar = k_bar . e
 //! ```
 
 use super::Real;
@@ -74,31 +76,38 @@ pub struct Operands<'a, R> {
     pub eta: &'a [R],
     /// The drifts `w`, in radians a token.
     pub drift: &'a [R],
+    /// The gates of queries and keys, as `theta`.
+    pub content: Option<[&'a [R]; 2]>,
 }
 
-/// `[q, k, v]`, `dim` cosines and then `dim` sines a row. Whole turns of a drift are taken off first: the shader multiplies
+/// `[q, k, v, e]`, `dim` cosines and then `dim` sines a row. Whole turns of a drift are taken off first: the shader multiplies
 /// exactly, and what it rounds afterwards is no more than what the product may be off by here.
-pub(super) fn features<R: Real>(theta: &[R], gate: &[R], tau: &[R], drift: &[R], at: &Phases) -> [Rows<R>; 3] {
-    let mut all = [vec![], vec![], vec![]];
+pub(super) fn features<R: Real>(x: &Operands<R>, at: &Phases) -> [Rows<R>; 4] {
+    let mut all = [vec![], vec![], vec![], vec![]];
     for row in 0..at.scores().rows {
         let (head, token) = (at.head(row), row % at.tokens);
         let circle = |angle: &dyn Fn(usize) -> R| -> Vec<R> {
             let pairs: Vec<(R, R)> = (0..at.dim).map(|d| angle(d).sin_cos()).collect();
             pairs.iter().map(|pair| pair.1).chain(pairs.iter().map(|pair| pair.0)).collect()
         };
-        let own = |d: usize| theta[at.index(row, d)];
-        let k = circle(&|d| own(d) + (drift[head * at.dim + d] * R::exact(token as f64)).wrap());
-        let gated = |(c, k): (usize, &R)| gate[head * at.dim + c % at.dim] / tau[head] * *k;
-        all[0].push(k.iter().enumerate().map(gated).collect());
-        all[1].push(k);
+        let own = |d: usize| x.theta[at.index(row, d)];
+        let e = circle(&|d| own(d) + (x.drift[head * at.dim + d] * R::exact(token as f64)).wrap());
+        let metric = |c: usize| {
+            let metric = x.gate[head * at.dim + c % at.dim] / x.tau[head];
+            x.content.map_or(metric, |[queries, _]| metric * queries[at.index(row, c % at.dim)])
+        };
+        let open = |(c, e): (usize, &R)| x.content.map_or(*e, |[_, keys]| keys[at.index(row, c % at.dim)] * *e);
+        all[0].push(e.iter().enumerate().map(|(c, e)| metric(c) * *e).collect());
+        all[1].push(e.iter().enumerate().map(open).collect());
         all[2].push(circle(&own));
+        all[3].push(e);
     }
     all
 }
 
 /// The angles after the step, in `[-π, π]`.
 pub fn forward<R: Real>(x: &Operands<R>, at: &Phases) -> Vec<R> {
-    let [q, k, v] = features(x.theta, x.gate, x.tau, x.drift, at);
+    let [q, k, v, _] = features(x, at);
     let mixed = at.scores().mix(&q, &k, &v);
     let mut dst = vec![R::zero(); x.theta.len()];
     for (row, (v, mixed)) in v.iter().zip(&mixed).enumerate() {
@@ -111,9 +120,9 @@ pub fn forward<R: Real>(x: &Operands<R>, at: &Phases) -> Vec<R> {
     dst
 }
 
-/// The cotangents of `theta`, `gate`, `tau`, `eta` and `drift`.
+/// The cotangents of `theta`, `gate`, `tau`, `eta` and `drift`, and of the gates of tokens if there are any.
 pub fn backward<R: Real>(x: &Operands<R>, dst_bar: &[R], at: &Phases) -> Vec<Vec<R>> {
-    let [q, k, v] = features(x.theta, x.gate, x.tau, x.drift, at);
+    let [q, k, v, e] = features(x, at);
     let mixed = at.scores().mix(&q, &k, &v);
     let dim = at.dim;
     let mixed_bar = v.iter().enumerate().map(|(row, v)| {
@@ -142,7 +151,10 @@ pub fn backward<R: Real>(x: &Operands<R>, dst_bar: &[R], at: &Phases) -> Vec<Vec
     let (mut gate_bar, mut tau_bar, mut eta_bar, mut drift_bar) = (vec![], vec![], vec![], vec![]);
     for head in 0..at.heads {
         for d in 0..dim {
-            let met = at.of_head(head).flat_map(|row| [d, dim + d].map(|c| q_bar[row][c] * k[row][c]));
+            let met = at.of_head(head).flat_map(|row| {
+                let along = [d, dim + d].map(|c| q_bar[row][c] * e[row][c]);
+                x.content.map_or(along, |[queries, _]| along.map(|term| queries[at.index(row, d)] * term))
+            });
             gate_bar.push(R::sum(met) / x.tau[head]);
             let moved = at.of_head(head).flat_map(|row| {
                 let token = R::exact((row % at.tokens) as f64);
@@ -157,5 +169,17 @@ pub fn backward<R: Real>(x: &Operands<R>, dst_bar: &[R], at: &Phases) -> Vec<Vec
             (0..dim).map(move |d| dst_bar[at.index(row, d)] * (mixed[dim + d] * v[d] - mixed[d] * v[dim + d]))
         })));
     }
-    vec![theta_bar, gate_bar, tau_bar, eta_bar, drift_bar]
+    let mut all = vec![theta_bar, gate_bar, tau_bar, eta_bar, drift_bar];
+    if x.content.is_some() {
+        let mut bars = [vec![R::zero(); x.theta.len()], vec![R::zero(); x.theta.len()]];
+        for (row, e) in e.iter().enumerate() {
+            for d in 0..dim {
+                let along = |bar: &Rows<R>| R::sum([d, dim + d].map(|c| bar[row][c] * e[c]));
+                let metric = x.gate[at.head(row) * dim + d] / x.tau[at.head(row)];
+                (bars[0][at.index(row, d)], bars[1][at.index(row, d)]) = (metric * along(&q_bar), along(&k_bar));
+            }
+        }
+        all.extend(bars);
+    }
+    all
 }

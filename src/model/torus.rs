@@ -36,13 +36,18 @@ pub struct TorusConfig {
     pub drift: Option<f64>,
     /// Whether the drifts are learned, from there on.
     pub learned_drift: bool,
+    /// Whether tokens gate their angles in the scores by what they are: `sigma(W [cos θ, sin θ] + b)` for queries and again for
+    /// keys. Scores then depend on angles themselves, not on differences alone, so that turning a coordinate of all tokens no
+    /// longer commutes with the block.
+    pub content_gate: bool,
 }
 
 impl TorusConfig {
-    /// Causal, with fixed drifts of base 10000, and as many hidden channels as there are cosines and sines.
+    /// Causal, without gates of tokens, with fixed drifts of base 10000, and as many hidden channels as there are cosines and sines.
     pub fn new(heads: usize, dim: usize) -> TorusConfig {
         let hidden = 2 * heads * dim;
-        TorusConfig { heads, dim, hidden, causal: true, drift: Some(10_000.0), learned_drift: false }
+        let drift = Some(10_000.0);
+        TorusConfig { heads, dim, hidden, causal: true, drift, learned_drift: false, content_gate: false }
     }
 
     /// Angles of a token.
@@ -68,7 +73,8 @@ impl TorusConfig {
 }
 
 /// A block: its options and the prefix of its parameters' names, which are `attn.raw_gate`, `attn.raw_tau`, `attn.eta`,
-/// `attn.drift`, `mlp.fc` and `mlp.proj` with `.weight` and `.bias`. Gate and temperature are softplus of what is learned.
+/// `attn.drift`, `mlp.fc` and `mlp.proj` with `.weight` and `.bias`, and as these `attn.query_gate` and `attn.key_gate` if
+/// tokens have gates. Gate and temperature are softplus of what is learned.
 #[derive(Clone, Debug)]
 pub struct TorusBlock {
     config: TorusConfig,
@@ -96,15 +102,16 @@ impl TorusBlock {
     }
 
     /// Adds the block's parameters: a gate of 1 for every angle; a temperature of `sqrt(dim / 2)`, which gives scores of
-    /// random angles a variance of 1; steps of 1; maps as PyTorch has them.
+    /// random angles a variance of 1, or a quarter of that where gates of tokens make scores about a quarter as large; steps
+    /// of 1; maps as PyTorch has them.
     pub fn parameters(&self, builder: &mut Builder) {
-        let TorusConfig { heads, dim, hidden, drift, learned_drift, .. } = self.config;
+        let TorusConfig { heads, dim, hidden, drift, learned_drift, content_gate, .. } = self.config;
         let width = self.config.width();
         let mut add = |rest: &str, shape: &[usize], role: Role, initial: Initial| {
             builder.add(self.name(rest), shape, role, initial);
         };
         add("attn.raw_gate", &[heads, dim], Role::Learned, Initial::Constant(ONE));
-        let tau = (dim as f64 / 2.0).sqrt();
+        let tau = (dim as f64 / 2.0).sqrt() * if content_gate { 0.25 } else { 1.0 };
         // The inverse of softplus.
         let raw_tau = tau + (-(-tau).exp_m1()).ln();
         add("attn.raw_tau", &[heads], Role::Learned, Initial::Constant(raw_tau as f32));
@@ -112,18 +119,38 @@ impl TorusBlock {
         let rate = |at: usize| drift.map_or(0.0, |base| base.powf(-((at % dim) as f64) / dim as f64) as f32);
         let role = if learned_drift { Role::Learned } else { Role::Frozen };
         add("attn.drift", &[heads, dim], role, Initial::Values((0..heads * dim).map(rate).collect()));
+        for gate in ["attn.query_gate", "attn.key_gate"].into_iter().filter(|_| content_gate) {
+            builder.affine(&self.name(gate), &[width, 2 * width], true);
+        }
         builder.affine(&self.name("mlp.fc"), &[2 * hidden, 2 * width], true);
         builder.affine(&self.name("mlp.proj"), &[width, hidden], true);
     }
 
-    fn coupling(&self, tape: &mut Tape, bound: &Bound) -> Result<PhaseCoupling<Var>> {
+    /// What the attention takes besides the angles `theta` `[B, T, D]`.
+    fn coupling(&self, tape: &mut Tape, bound: &Bound, theta: Var) -> Result<PhaseCoupling<Var>> {
         let get = |rest: &str| bound.get(&self.name(rest));
+        let content = match self.config.content_gate {
+            true => Some([self.gates(tape, bound, theta, "query")?, self.gates(tape, bound, theta, "key")?]),
+            false => None,
+        };
         Ok(PhaseCoupling {
             gate: tape.softplus(get("attn.raw_gate")?)?,
             tau: tape.softplus(get("attn.raw_tau")?)?,
             eta: get("attn.eta")?,
             drift: get("attn.drift")?,
+            content,
         })
+    }
+
+    /// `sigma(W [cos θ, sin θ] + b)`, `[B, T, heads, dim]`.
+    fn gates(&self, tape: &mut Tape, bound: &Bound, theta: Var, of: &str) -> Result<Var> {
+        let get = |part: &str| bound.get(&self.name(&format!("attn.{of}_gate.{part}")));
+        let features = tape.phase_features(theta, AXIS)?;
+        let raw = tape.linear(features, get("weight")?, Some(get("bias")?), AXIS)?;
+        let spec = tape.spec(raw)?;
+        let ones = tape.fill(1.0, &spec.shape, spec.dtype)?;
+        let open = tape.gate(ones, raw, AXIS, 1)?;
+        Ok(self.split(tape, open)?.1)
     }
 
     /// `theta` `[B, T, D]` as `[B, T, heads, dim]`.
@@ -146,8 +173,8 @@ impl TorusBlock {
     /// # Errors
     /// `Param` for a parameter that `bound` lacks, `Shape` if `theta` is not `[B, T, D]`; whatever the ops return.
     pub fn forward(&self, tape: &mut Tape, bound: &Bound, theta: Var) -> Result<Var> {
-        let coupling = self.coupling(tape, bound)?;
         let (shape, split) = self.split(tape, theta)?;
+        let coupling = self.coupling(tape, bound, theta)?;
         let moved = tape.kuramoto_attention(split, &coupling, self.config.causal)?;
         let theta = tape.reshape(moved, &shape)?;
         let get = |rest: &str| bound.get(&self.name(rest));
@@ -164,9 +191,9 @@ impl TorusBlock {
     /// # Errors
     /// As [`TorusBlock::forward`].
     pub fn weights(&self, tape: &mut Tape, bound: &Bound, theta: Var) -> Result<Var> {
-        let PhaseCoupling { gate, tau, drift, .. } = self.coupling(tape, bound)?;
         let (_, split) = self.split(tape, theta)?;
-        tape.kuramoto_attention_weights(split, gate, tau, drift, self.config.causal)
+        let coupling = self.coupling(tape, bound, theta)?;
+        tape.kuramoto_attention_weights(split, &coupling, self.config.causal)
     }
 }
 

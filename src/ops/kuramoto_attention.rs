@@ -20,9 +20,11 @@ mod contracts;
 pub(super) use cases::{Row, rows};
 #[cfg(feature = "gpu")]
 use contracts::Params;
-pub use contracts::{BACKWARD, BACKWARD_GATE, BACKWARD_HEAD, BACKWARD_MIXED, FORWARD, HEADS, WEIGHTS};
+pub use contracts::{
+    BACKWARD, BACKWARD_CONTENT, BACKWARD_GATE, BACKWARD_HEAD, BACKWARD_MIXED, FORWARD, HEADS, WEIGHTS,
+};
 
-/// What a Kuramoto attention has besides its angles, as tensors or variables, all of them f32.
+/// What a Kuramoto attention has besides its angles, as tensors or variables; f32, but for the gates of tokens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PhaseCoupling<T> {
     /// `[heads, dim]`: the weight of each angle in the score; not below zero if the score is to be a metric of the torus.
@@ -33,6 +35,23 @@ pub struct PhaseCoupling<T> {
     pub eta: T,
     /// `[heads, dim]`: by how many radians a token's distance turns the score; zero for none.
     pub drift: T,
+    /// Gates of queries and of keys, as the angles `[batch, tokens, heads, dim]` and stored as these are: what a token makes
+    /// of an angle in the score, from its content. Not below zero if no angle is to repel.
+    pub content: Option<[T; 2]>,
+}
+
+impl<T: Copy> PhaseCoupling<T> {
+    /// The operands in the order of the op's ports, after the angles.
+    fn operands(&self, theta: T) -> Vec<T> {
+        let gates = self.content.into_iter().flatten();
+        [theta, self.gate, self.tau, self.eta, self.drift].into_iter().chain(gates).collect()
+    }
+
+    /// The same for the weights, which do not depend on the step.
+    pub(super) fn score_operands(&self, theta: T) -> Vec<T> {
+        let gates = self.content.into_iter().flatten();
+        [theta, self.gate, self.tau, self.drift].into_iter().chain(gates).collect()
+    }
 }
 
 /// A Kuramoto attention with fixed extents.
@@ -40,15 +59,17 @@ pub struct PhaseCoupling<T> {
 pub struct KuramotoAttention {
     pub(super) at: Phases,
     pub(super) scores: Scores,
+    /// Whether tokens have gates.
+    pub(super) content: bool,
 }
 
 impl KuramotoAttention {
     /// Attention over angles of extents `theta`, `[batch, tokens, heads, dim]`; `causal` says whether a token sees only
-    /// those up to itself.
+    /// those up to itself, `content` whether tokens have gates.
     ///
     /// # Errors
     /// `Shape` for extents of another number, no heads or no angles; `Index` for more elements than 32-bit indices reach.
-    pub fn new(theta: &[usize], causal: bool) -> Result<KuramotoAttention> {
+    pub fn new(theta: &[usize], causal: bool, content: bool) -> Result<KuramotoAttention> {
         let &[batch, tokens, heads, dim] = theta else { return Err(misshapen(theta)) };
         if heads == 0 || dim == 0 {
             return Err(misshapen(theta));
@@ -57,8 +78,8 @@ impl KuramotoAttention {
         let dim_features = 2 * dim;
         let at = Phases { batch, tokens, heads, dim, causal };
         let scores = Scores { heads: batch * heads, tokens, dim: dim_features, causal, scale: 1.0, variant: None };
-        indexable("kuramoto_attention: the features", &[3, batch, heads, tokens, scores.padded()])?;
-        Ok(KuramotoAttention { at, scores })
+        indexable("kuramoto_attention: the features", &[4, batch, heads, tokens, scores.padded()])?;
+        Ok(KuramotoAttention { at, scores, content })
     }
 
     pub(super) fn theta_shape(&self) -> [usize; 4] {
@@ -66,14 +87,17 @@ impl KuramotoAttention {
     }
 
     /// The ports of angles and of what the scores take.
-    pub(super) fn score_ports(&self) -> [Port; 4] {
+    pub(super) fn score_ports(&self) -> Vec<Port> {
         let (heads, dim) = (self.at.heads, self.at.dim);
-        [
+        let gates = ["query_gate", "key_gate"].map(|name| Port::storage(name, &self.theta_shape()));
+        let mut ports = vec![
             Port::storage("theta", &self.theta_shape()),
             Port::f32("gate", &[heads, dim]),
             Port::f32("tau", &[heads]),
             Port::f32("drift", &[heads, dim]),
-        ]
+        ];
+        ports.extend(gates.into_iter().filter(|_| self.content));
+        ports
     }
 }
 
@@ -83,7 +107,14 @@ fn misshapen(theta: &[usize]) -> Error {
 }
 
 fn operands<'a, R>(inputs: &[&'a [R]]) -> Operands<'a, R> {
-    Operands { theta: inputs[0], gate: inputs[1], tau: inputs[2], eta: inputs[3], drift: inputs[4] }
+    let content = inputs.get(5).zip(inputs.get(6)).map(|(queries, keys)| [*queries, *keys]);
+    Operands { theta: inputs[0], gate: inputs[1], tau: inputs[2], eta: inputs[3], drift: inputs[4], content }
+}
+
+/// The operands of the scores among those of the step.
+#[cfg(feature = "gpu")]
+fn without_eta<'a>(inputs: &[&'a Tensor]) -> Vec<&'a Tensor> {
+    inputs.iter().enumerate().filter(|(at, _)| *at != 3).map(|(_, tensor)| *tensor).collect()
 }
 
 #[cfg(feature = "gpu")]
@@ -96,15 +127,21 @@ impl KuramotoAttention {
     pub(super) fn params(&self) -> Params {
         let Phases { batch, tokens, heads, dim, causal } = self.at;
         let [batch, tokens, heads, dim] = [batch, tokens, heads, dim].map(|v| v as u32);
-        Params { batch, tokens, heads, dim, half: self.scores.padded() as u32 / 2, causal: causal.into() }
+        let half = self.scores.padded() as u32 / 2;
+        Params { batch, tokens, heads, dim, half, causal: causal.into(), content: self.content.into() }
     }
 
-    /// The features of angles under a gate, a temperature and drifts; what is mixed of them, and the queries' statistics.
-    pub(super) fn mix(&self, commands: &mut Commands, inputs: [&Tensor; 4], dtype: DType) -> Result<[Tensor; 3]> {
-        let features = self.scores.empty_heads(commands)?;
-        let [theta, gate, tau, drift] = inputs;
-        let binds = [read(theta), read(gate), read(tau), read(drift), write(&features)];
-        let angles = features.len() / 6;
+    /// The features of angles under a gate, a temperature and drifts, and gates of tokens if there are any, as
+    /// [`KuramotoAttention::score_ports`] has them; what is mixed of them, and the queries' statistics.
+    pub(super) fn mix(&self, commands: &mut Commands, inputs: &[&Tensor], dtype: DType) -> Result<[Tensor; 3]> {
+        let parts = if self.content { 4 } else { 3 };
+        let (scores, padded) = (&self.scores, self.scores.padded());
+        let features = commands.empty(&[parts, scores.heads, scores.tokens, padded], DType::F32)?;
+        let [theta, gate, tau, drift] = [0, 1, 2, 3].map(|at| inputs[at]);
+        // Without gates the angles are bound in their place and not read.
+        let [queries, keys] = [4, 5].map(|at| *inputs.get(at).unwrap_or(&theta));
+        let binds = [read(theta), read(gate), read(tau), read(drift), read(queries), read(keys), write(&features)];
+        let angles = scores.rows() * padded / 2;
         let work = Work::invocations(angles).flops(60 * angles);
         commands.dispatch(&HEADS, dtype, &[], &self.params(), &binds, work)?;
         let [mixed, stats] = self.scores.mix(commands, &features)?;
@@ -122,8 +159,9 @@ impl Op for KuramotoAttention {
         "kuramoto_attention"
     }
     fn inputs(&self) -> Vec<Port> {
-        let [theta, gate, tau, drift] = self.score_ports();
-        vec![theta, gate, tau, Port::f32("eta", &[self.at.heads]), drift]
+        let mut ports = self.score_ports();
+        ports.insert(3, Port::f32("eta", &[self.at.heads]));
+        ports
     }
     fn outputs(&self) -> Vec<Port> {
         vec![Port::storage("dst", &self.theta_shape())]
@@ -137,8 +175,8 @@ impl Op for KuramotoAttention {
     #[cfg(feature = "gpu")]
     fn forward(&self, commands: &mut Commands, inputs: &[&Tensor], dtype: DType) -> Result<Vec<Tensor>> {
         let of = self.on(commands.context());
-        let &[theta, gate, tau, eta, drift] = inputs else { return Ok(vec![]) };
-        let [features, mixed, _] = of.mix(commands, [theta, gate, tau, drift], dtype)?;
+        let (theta, eta) = (inputs[0], inputs[3]);
+        let [features, mixed, _] = of.mix(commands, &without_eta(inputs), dtype)?;
         let dst = commands.empty(&of.theta_shape(), dtype)?;
         let binds = [read(theta), read(eta), read(&features), read(&mixed), write(&dst)];
         let work = Work::invocations(dst.len()).flops(13 * dst.len());
@@ -156,8 +194,9 @@ impl Op for KuramotoAttention {
     ) -> Result<Vec<Option<Tensor>>> {
         let of = self.on(commands.context());
         let mut all = vec![None; inputs.len()];
-        let (&[theta, gate, tau, eta, drift], Some(g)) = (inputs, cotangents[0]) else { return Ok(all) };
-        let [features, mixed, stats] = of.mix(commands, [theta, gate, tau, drift], dtype)?;
+        let Some(g) = cotangents[0] else { return Ok(all) };
+        let [theta, gate, tau, eta, drift] = [0, 1, 2, 3, 4].map(|at| inputs[at]);
+        let [features, mixed, stats] = of.mix(commands, &without_eta(inputs), dtype)?;
         let (params, angles) = (of.params(), theta.len());
         let mixed_bar = of.scores.empty(commands, of.scores.padded())?;
         let (delta, pull) = (of.scores.empty(commands, 1)?, of.scores.empty(commands, 1)?);
@@ -173,12 +212,14 @@ impl Op for KuramotoAttention {
             commands.dispatch(&BACKWARD, dtype, &[], &params, &binds, Work::invocations(angles).flops(18 * angles))?;
             all[0] = Some(theta_bar);
         }
-        if needs[1..].contains(&true) {
+        if needs[1..5].contains(&true) {
             let [gate_bar, drift_bar] =
                 [commands.empty(gate.shape(), DType::F32)?, commands.empty(drift.shape(), DType::F32)?];
-            let binds = [read(tau), read(&features), read(&q_bar), read(&k_bar), write(&gate_bar), write(&drift_bar)];
-            let work = Work::workgroups(gate.len()).rounds(of.over_tokens()).flops(13 * angles);
-            commands.dispatch(&BACKWARD_GATE, DType::F32, &[], &params, &binds, work)?;
+            let queries = *inputs.get(5).unwrap_or(&theta);
+            let bars = [read(&q_bar), read(&k_bar), write(&gate_bar), write(&drift_bar)];
+            let binds = [[read(tau), read(queries), read(&features)].as_slice(), &bars].concat();
+            let work = Work::workgroups(gate.len()).rounds(of.over_tokens()).flops(14 * angles);
+            commands.dispatch(&BACKWARD_GATE, dtype, &[], &params, &binds, work)?;
             let [tau_bar, eta_bar] =
                 [commands.empty(tau.shape(), DType::F32)?, commands.empty(eta.shape(), DType::F32)?];
             let binds = [read(gate), read(tau), read(&gate_bar), read(&pull), write(&tau_bar), write(&eta_bar)];
@@ -189,6 +230,16 @@ impl Op for KuramotoAttention {
                 all[at + 1] = needs[at + 1].then_some(bar);
             }
         }
+        if of.content && needs[5..].contains(&true) {
+            let bars = [commands.empty(&of.theta_shape(), dtype)?, commands.empty(&of.theta_shape(), dtype)?];
+            let given = [read(gate), read(tau), read(&features), read(&q_bar), read(&k_bar)];
+            let binds = [given.as_slice(), &[write(&bars[0]), write(&bars[1])]].concat();
+            let work = Work::invocations(angles).flops(8 * angles);
+            commands.dispatch(&BACKWARD_CONTENT, dtype, &[], &params, &binds, work)?;
+            for (at, bar) in bars.into_iter().enumerate() {
+                all[at + 5] = needs[at + 5].then_some(bar);
+            }
+        }
         Ok(all)
     }
 }
@@ -197,8 +248,8 @@ impl Op for KuramotoAttention {
 impl Commands {
     /// A step of angles `theta`, `[batch, tokens, heads, dim]` in radians, towards the circular mean of the tokens that each
     /// attends to: `theta_t + eta sum_u A_tu sin(theta_u - theta_t)`, wrapped to `[-pi, pi]`, with
-    /// `A = softmax_u(1/tau sum_d gate_d cos(theta_td - theta_ud + drift_d (t - u)))` per head. No matrix of scores is
-    /// formed. Angles are at most 10,000, and so is `drift t`; up to 4096 tokens a drift costs no accuracy.
+    /// `A = softmax_u(1/tau sum_d gate_d cos(theta_td - theta_ud + drift_d (t - u)))` per head; with gates of tokens each
+    /// term is also multiplied by that of its query and of its key. No matrix of scores is formed. Angles are at most 10,000, and so is `drift t`; up to 4096 tokens a drift costs no accuracy.
     /// Source: Kuramoto attention (arXiv 2606.11585) as far as its abstract goes; gate, heads and step are ours.
     ///
     /// # Errors
@@ -209,9 +260,8 @@ impl Commands {
         coupling: &PhaseCoupling<&Tensor>,
         causal: bool,
     ) -> Result<Tensor> {
-        let PhaseCoupling { gate, tau, eta, drift } = *coupling;
-        let op = KuramotoAttention::new(theta.shape(), causal)?;
-        Ok(self.apply(&op, &[theta, gate, tau, eta, drift])?.remove(0))
+        let op = KuramotoAttention::new(theta.shape(), causal, coupling.content.is_some())?;
+        Ok(self.apply(&op, &coupling.operands(theta))?.remove(0))
     }
 }
 
@@ -222,9 +272,8 @@ impl Tape {
     /// # Errors
     /// As [`Commands::kuramoto_attention`](crate::Commands::kuramoto_attention).
     pub fn kuramoto_attention(&mut self, theta: Var, coupling: &PhaseCoupling<Var>, causal: bool) -> Result<Var> {
-        let PhaseCoupling { gate, tau, eta, drift } = *coupling;
-        let op = KuramotoAttention::new(&self.spec(theta)?.shape, causal)?;
-        self.apply_one(op, &[theta, gate, tau, eta, drift])
+        let op = KuramotoAttention::new(&self.spec(theta)?.shape, causal, coupling.content.is_some())?;
+        self.apply_one(op, &coupling.operands(theta))
     }
 }
 
@@ -233,6 +282,6 @@ pub static SPEC: OpSpec = OpSpec {
     name: "kuramoto_attention",
     formula: "dst_t = wrap(theta_t + eta sum_u A_tu sin(theta_u - theta_t)), A = softmax of gated cosines",
     differentiable: true,
-    kernels: &[&HEADS, &FORWARD, &BACKWARD_MIXED, &BACKWARD, &BACKWARD_GATE, &BACKWARD_HEAD],
+    kernels: &[&HEADS, &FORWARD, &BACKWARD_MIXED, &BACKWARD, &BACKWARD_GATE, &BACKWARD_CONTENT, &BACKWARD_HEAD],
     cases: cases::cases,
 };

@@ -15,6 +15,7 @@ pub(in crate::ops) struct Row {
     gate: Fill,
     tau: Fill,
     drift: Fill,
+    content: Option<Fill>,
     small: bool,
     timed: bool,
 }
@@ -29,32 +30,36 @@ fn row(shape: [usize; 4], causal: bool) -> Row {
         gate: Fill::Between(0.0, 2.0),
         tau: Fill::Between(0.5, 2.0),
         drift: Fill::Between(-1.0, 1.0),
+        content: None,
         small: false,
         timed: false,
     }
 }
 
 impl Row {
-    /// The op with these kernels, what to call the case, and the fills of angles, gate, temperature and drift; nothing if
+    /// The op with these kernels, what to call the case, and the fills of its scores' operands; nothing if
     /// heads are more than one block of kernels that take no more.
     pub(in crate::ops) fn parts(
         self,
         variant: Option<Variant>,
-    ) -> Option<(KuramotoAttention, String, [Fill; 4], [bool; 2])> {
-        let mut op = KuramotoAttention::new(&self.shape, self.causal).ok()?;
+    ) -> Option<(KuramotoAttention, String, Vec<Fill>, [bool; 2])> {
+        let mut op = KuramotoAttention::new(&self.shape, self.causal, self.content.is_some()).ok()?;
         op.scores.variant = variant;
         if op.scores.variant() != Variant::Plain && op.scores.block() < op.scores.dim {
             return None;
         }
         let causal = if self.causal { " causal" } else { "" };
         let text = format!("{:?}{causal}{}", self.shape, self.label);
-        Some((op, text, [self.theta, self.gate, self.tau, self.drift], [self.small, self.timed]))
+        let mut fills = vec![self.theta, self.gate, self.tau, self.drift];
+        fills.extend(self.content.iter().flat_map(|gates| [gates.clone(), gates.clone()]));
+        Some((op, text, fills, [self.small, self.timed]))
     }
 }
 
 /// The instances that the step and its weights have in common.
 pub(in crate::ops) fn rows() -> Vec<Row> {
     let still = || Fill::Zero;
+    let open = || Some(Fill::Between(0.0, 1.5));
     vec![
         row([0, 3, 2, 2], true),
         row([2, 0, 1, 3], false),
@@ -70,6 +75,14 @@ pub(in crate::ops) fn rows() -> Vec<Row> {
         Row { label: " flat", gate: still(), ..row([1, 16, 2, 4], true) },
         Row { label: " in phase", theta: Fill::Values(vec![0.5]), ..row([1, 9, 2, 3], true) },
         Row { label: " turns away", gate: Fill::Between(-2.0, 2.0), ..row([1, 9, 2, 3], false) },
+        Row { label: " gates of tokens", content: open(), ..row([2, 5, 3, 3], true) },
+        Row { label: " gates of tokens", content: open(), ..row([1, 67, 2, 2], false) },
+        Row { label: " gates of tokens", content: open(), ..row([1, 7, 1, 17], true) },
+        Row { label: " closed gates", content: Some(still()), ..row([1, 9, 2, 3], true) },
+        // Under a mask the first query sees one key, so that its gate has no gradient and the ladder would compare rounding
+        // with rounding.
+        Row { label: " gates of tokens ladder", content: open(), small: true, ..row([1, 3, 2, 2], false) },
+        Row { label: " gates of tokens", content: open(), timed: true, ..row([4, 256, 8, 8], true) },
         Row { label: " ladder", small: true, ..row([2, 3, 2, 2], true) },
         Row { label: " ladder", small: true, ..row([1, 3, 1, 3], false) },
         Row { timed: true, ..row([4, 256, 8, 8], true) },
@@ -90,10 +103,10 @@ fn speed_law(inputs: &[Vec<f64>], outputs: &[Vec<f64>], case: &Case, dtype: DTyp
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    let case = |(op, text, fills, [small, timed]): (KuramotoAttention, String, [Fill; 4], [bool; 2])| {
+    let case = |(op, text, mut fills, [small, timed]): (KuramotoAttention, String, Vec<Fill>, [bool; 2])| {
         let variant = op.scores.variant().name();
-        let [theta, gate, tau, drift] = fills;
-        let case = Case::new(text, op, vec![theta, gate, tau, Fill::Between(-1.0, 1.0), drift]).variant(variant);
+        fills.insert(3, Fill::Between(-1.0, 1.0));
+        let case = Case::new(text, op, fills).variant(variant);
         let case = case.law("no faster than eta", speed_law);
         let case = if small { case.ladder() } else { case };
         if timed { case.bench() } else { case }

@@ -5,12 +5,13 @@ use crate::kernel::{Elem, Kernel, Params as _, input, output, source};
 crate::params! {
     /// Parameters of all kernels.
     pub(in crate::ops) struct Params {
-        pub(super) batch: u32, pub(super) tokens: u32, pub(super) heads: u32, pub(super) dim: u32, pub(super) half: u32, pub(super) causal: u32,
+        pub(super) batch: u32, pub(super) tokens: u32, pub(super) heads: u32, pub(super) dim: u32, pub(super) half: u32, pub(super) causal: u32, pub(super) content: u32,
     }
 }
 
 const ANGLES: &str = "[batch, tokens, heads, dim]";
-const FEATURES: &str = "[3, batch, heads, tokens, 2 half]";
+/// Three parts, or four with gates of tokens.
+const FEATURES: &str = "[3 + content, batch, heads, tokens, 2 half]";
 const ROWS: &str = "[batch, heads, tokens, 2 half]";
 const PER_ROW: &str = "[batch, heads, tokens]";
 const PER_ANGLE: &str = "[heads, dim]";
@@ -26,6 +27,8 @@ pub static HEADS: Kernel = Kernel {
         input("gate", Elem::F32, PER_ANGLE),
         input("tau", Elem::F32, PER_HEAD),
         input("drift", Elem::F32, PER_ANGLE),
+        input("query_gate", Elem::Storage, ANGLES),
+        input("key_gate", Elem::Storage, ANGLES),
         output("features", Elem::F32, FEATURES),
     ],
     constants: &[],
@@ -88,11 +91,29 @@ pub static BACKWARD_GATE: Kernel = Kernel {
     params: Params::FIELDS,
     bindings: &[
         input("tau", Elem::F32, PER_HEAD),
+        input("query_gate", Elem::Storage, ANGLES),
         input("features", Elem::F32, FEATURES),
         input("q_bar", Elem::F32, ROWS),
         input("k_bar", Elem::F32, ROWS),
         output("gate_bar", Elem::F32, PER_ANGLE),
         output("drift_bar", Elem::F32, PER_ANGLE),
+    ],
+    constants: &[],
+};
+
+/// Cotangents of the gates of tokens.
+pub static BACKWARD_CONTENT: Kernel = Kernel {
+    name: "kuramoto_attention_bwd_content",
+    source: source!("kuramoto_attention_bwd_content", "grid", "phases"),
+    params: Params::FIELDS,
+    bindings: &[
+        input("gate", Elem::F32, PER_ANGLE),
+        input("tau", Elem::F32, PER_HEAD),
+        input("features", Elem::F32, FEATURES),
+        input("q_bar", Elem::F32, ROWS),
+        input("k_bar", Elem::F32, ROWS),
+        output("query_gate_bar", Elem::Storage, ANGLES),
+        output("key_gate_bar", Elem::Storage, ANGLES),
     ],
     constants: &[],
 };

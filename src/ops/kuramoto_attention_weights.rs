@@ -1,8 +1,9 @@
 //! The weights of a Kuramoto attention, for looking at.
 
 pub use super::kuramoto_attention::WEIGHTS as FORWARD;
-use super::kuramoto_attention::{KuramotoAttention, rows};
+use super::kuramoto_attention::{KuramotoAttention, PhaseCoupling, rows};
 use super::spec::{Case, Op, OpSpec, Port};
+use crate::cpu::kuramoto_attention::Operands;
 use crate::cpu::{Real, kuramoto_attention_weights as cpu};
 use crate::error::Result;
 #[cfg(feature = "gpu")]
@@ -25,8 +26,8 @@ impl KuramotoAttentionWeights {
     ///
     /// # Errors
     /// As [`KuramotoAttention::new`]; `Index` also for the weights.
-    pub fn new(theta: &[usize], causal: bool) -> Result<KuramotoAttentionWeights> {
-        let op = KuramotoAttentionWeights { of: KuramotoAttention::new(theta, causal)? };
+    pub fn new(theta: &[usize], causal: bool, content: bool) -> Result<KuramotoAttentionWeights> {
+        let op = KuramotoAttentionWeights { of: KuramotoAttention::new(theta, causal, content)? };
         super::layout::indexable("kuramoto_attention_weights", &op.shape())?;
         Ok(op)
     }
@@ -37,22 +38,24 @@ impl Op for KuramotoAttentionWeights {
         "kuramoto_attention_weights"
     }
     fn inputs(&self) -> Vec<Port> {
-        self.of.score_ports().into()
+        self.of.score_ports()
     }
     fn outputs(&self) -> Vec<Port> {
         vec![Port::f32("weights", &self.shape())]
     }
     fn reference<R: Real>(&self, inputs: &[&[R]]) -> Vec<Vec<R>> {
-        vec![cpu::forward(inputs[0], inputs[1], inputs[2], inputs[3], &self.of.at)]
+        let content = inputs.get(4).zip(inputs.get(5)).map(|(queries, keys)| [*queries, *keys]);
+        // The step is none of the weights' business.
+        let x = Operands { theta: inputs[0], gate: inputs[1], tau: inputs[2], eta: &[], drift: inputs[3], content };
+        vec![cpu::forward(&x, &self.of.at)]
     }
     fn reference_vjp<R: Real>(&self, _: &[&[R]], _: &[&[R]]) -> Vec<Vec<R>> {
         vec![]
     }
     #[cfg(feature = "gpu")]
     fn forward(&self, commands: &mut Commands, inputs: &[&Tensor], dtype: DType) -> Result<Vec<Tensor>> {
-        let &[theta, gate, tau, drift] = inputs else { return Ok(vec![]) };
         let of = self.of.on(commands.context());
-        let [features, _, stats] = of.mix(commands, [theta, gate, tau, drift], dtype)?;
+        let [features, _, stats] = of.mix(commands, inputs, dtype)?;
         let weights = commands.empty(&self.shape(), DType::F32)?;
         let width = of.scores.padded();
         let work = Work::invocations(weights.len()).rounds(width).flops(2 * width * weights.len());
@@ -76,20 +79,18 @@ impl Op for KuramotoAttentionWeights {
 #[cfg(feature = "gpu")]
 impl Commands {
     /// The softmax weights `[batch, heads, tokens, tokens]`, f32, rows queries, of
-    /// [`Commands::kuramoto_attention`] over angles `theta`. Memory grows with the square of the tokens.
+    /// [`Commands::kuramoto_attention`] over angles `theta`; the step `eta` does not matter. Memory grows with the square of the tokens.
     ///
     /// # Errors
     /// `Shape`, `Index`, `DType`; as [`Commands::apply`].
     pub fn kuramoto_attention_weights(
         &mut self,
         theta: &Tensor,
-        gate: &Tensor,
-        tau: &Tensor,
-        drift: &Tensor,
+        coupling: &PhaseCoupling<&Tensor>,
         causal: bool,
     ) -> Result<Tensor> {
-        let op = KuramotoAttentionWeights::new(theta.shape(), causal)?;
-        Ok(self.apply(&op, &[theta, gate, tau, drift])?.remove(0))
+        let op = KuramotoAttentionWeights::new(theta.shape(), causal, coupling.content.is_some())?;
+        Ok(self.apply(&op, &coupling.score_operands(theta))?.remove(0))
     }
 }
 
@@ -102,13 +103,11 @@ impl Tape {
     pub fn kuramoto_attention_weights(
         &mut self,
         theta: Var,
-        gate: Var,
-        tau: Var,
-        drift: Var,
+        coupling: &PhaseCoupling<Var>,
         causal: bool,
     ) -> Result<Var> {
-        let op = KuramotoAttentionWeights::new(&self.spec(theta)?.shape, causal)?;
-        self.apply_one(op, &[theta, gate, tau, drift])
+        let op = KuramotoAttentionWeights::new(&self.spec(theta)?.shape, causal, coupling.content.is_some())?;
+        self.apply_one(op, &coupling.score_operands(theta))
     }
 }
 
@@ -122,7 +121,7 @@ pub static SPEC: OpSpec = OpSpec {
 };
 
 /// The weights of a query sum to 1. Per unit `u`: each key's sum and product, the built-ins 16; a score is computed twice,
-/// in two orders, each of `2 dim + 2` roundings of numbers whose sizes add up to `sum gate / tau`, and `exp` hands on their
+/// in two orders, each of `2 dim + 4` roundings of numbers whose sizes add up to `sum gate / tau`, and `exp` hands on their
 /// difference.
 fn stochastic_law(inputs: &[Vec<f64>], outputs: &[Vec<f64>], case: &Case, _: DType) -> f64 {
     let (tokens, dim) = (case.op.outputs()[0].shape[3], case.op.inputs()[1].shape[1]);
@@ -130,8 +129,11 @@ fn stochastic_law(inputs: &[Vec<f64>], outputs: &[Vec<f64>], case: &Case, _: DTy
         .chunks_exact(dim)
         .zip(&inputs[2])
         .map(|(gate, tau)| gate.iter().map(|g| g.abs()).sum::<f64>() / tau.abs());
-    let size = sizes.fold(0.0, f64::max);
-    let allowed = (tokens as f64 + 16.0 + 2.0 * (2 * dim + 2) as f64 * size) * f64::powi(2.0, -23);
+    // Gates of tokens multiply both sides, each rounded once.
+    let largest =
+        |input: Option<&Vec<f64>>| input.map_or(1.0, |gates| gates.iter().fold(0.0f64, |m, g| m.max(g.abs())));
+    let size = sizes.fold(0.0, f64::max) * largest(inputs.get(4)) * largest(inputs.get(5));
+    let allowed = (tokens as f64 + 16.0 + 2.0 * (2 * dim + 4) as f64 * size) * f64::powi(2.0, -23);
     let sums = outputs[0].chunks_exact(tokens.max(1)).map(|row| (row.iter().sum::<f64>() - 1.0).abs() / allowed);
     sums.fold(0.0, |worst, r| if r > worst || r.is_nan() { r } else { worst })
 }
@@ -140,7 +142,7 @@ fn cases() -> Vec<Case> {
     let case = |row: super::kuramoto_attention::Row| {
         let (of, text, fills, [_, timed]) = row.parts(None)?;
         let variant = of.scores.variant().name();
-        let case = Case::new(text, KuramotoAttentionWeights { of }, fills.into()).variant(variant);
+        let case = Case::new(text, KuramotoAttentionWeights { of }, fills).variant(variant);
         let case = case.law("rows sum to one", stochastic_law);
         Some(if timed { case.bench() } else { case })
     };

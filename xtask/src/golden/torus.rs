@@ -22,9 +22,9 @@ fn attention(session: &mut Session) -> Result<Vec<Output>> {
     let theta = session.input("theta")?;
     let [gate, tau] = [session.parameter("gate")?, session.parameter("tau")?];
     let [eta, drift] = [session.parameter("eta")?, session.parameter("drift")?];
-    let coupling = PhaseCoupling { gate, tau, eta, drift };
+    let coupling = PhaseCoupling { gate, tau, eta, drift, content: None };
     let tape = &mut session.tape;
-    let weights = tape.kuramoto_attention_weights(theta, gate, tau, drift, causal)?;
+    let weights = tape.kuramoto_attention_weights(theta, &coupling, causal)?;
     let moved = tape.kuramoto_attention(theta, &coupling, causal)?;
     let angles = tape.reshape(moved, &[shape.iter().product(), 1])?;
     let features = tape.phase_features(angles, 1)?;

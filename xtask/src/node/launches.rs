@@ -83,8 +83,15 @@ const STEP: &[(&str, Value)] = &[
 const STEP_LENGTHS: &[(&str, usize)] =
     &[("x", STATE), ("y", STATE), ("gamma", 1), ("frequencies", 4), ("dst", STATE), ("partial", 2)];
 // Angles of 2 samples, 5 tokens, 2 heads of 3 angles, whose features are padded to 2 x 4.
-const PHASES: &[(&str, Value)] =
-    &[("batch", U(2)), ("tokens", U(5)), ("heads", U(2)), ("dim", U(3)), ("half", U(4)), ("causal", U(1))];
+const PHASES: &[(&str, Value)] = &[
+    ("batch", U(2)),
+    ("tokens", U(5)),
+    ("heads", U(2)),
+    ("dim", U(3)),
+    ("half", U(4)),
+    ("causal", U(1)),
+    ("content", U(1)),
+];
 const CONV: &[(&str, Value)] =
     &[("batch", U(2)), ("c_in", U(2)), ("c_out", U(3)), ("height", U(4)), ("width", U(5)), ("kh", U(3)), ("kw", U(3))];
 const CONV_OUT: &[(&str, Value)] = &[
@@ -862,14 +869,22 @@ const ENTRIES: &[Entry] = &[
         kernel: "kuramoto_attention_heads",
         constants: &[],
         params: PHASES,
-        lengths: &[("theta", 60), ("gate", 6), ("tau", 2), ("drift", 6), ("features", 480)],
+        lengths: &[
+            ("theta", 60),
+            ("gate", 6),
+            ("tau", 2),
+            ("drift", 6),
+            ("query_gate", 60),
+            ("key_gate", 60),
+            ("features", 640),
+        ],
         groups: 2,
     },
     Entry {
         kernel: "kuramoto_attention",
         constants: &[],
         params: PHASES,
-        lengths: &[("theta", 60), ("eta", 2), ("features", 480), ("mixed", 160), ("dst", 60)],
+        lengths: &[("theta", 60), ("eta", 2), ("features", 640), ("mixed", 160), ("dst", 60)],
         groups: 1,
     },
     Entry {
@@ -878,7 +893,7 @@ const ENTRIES: &[Entry] = &[
         params: PHASES,
         lengths: &[
             ("eta", 2),
-            ("features", 480),
+            ("features", 640),
             ("mixed", 160),
             ("dst_bar", 60),
             ("mixed_bar", 160),
@@ -893,7 +908,7 @@ const ENTRIES: &[Entry] = &[
         params: PHASES,
         lengths: &[
             ("eta", 2),
-            ("features", 480),
+            ("features", 640),
             ("mixed", 160),
             ("dst_bar", 60),
             ("q_bar", 160),
@@ -907,8 +922,31 @@ const ENTRIES: &[Entry] = &[
         kernel: "kuramoto_attention_bwd_gate",
         constants: &[],
         params: PHASES,
-        lengths: &[("tau", 2), ("features", 480), ("q_bar", 160), ("k_bar", 160), ("gate_bar", 6), ("drift_bar", 6)],
+        lengths: &[
+            ("tau", 2),
+            ("query_gate", 60),
+            ("features", 640),
+            ("q_bar", 160),
+            ("k_bar", 160),
+            ("gate_bar", 6),
+            ("drift_bar", 6),
+        ],
         groups: 6,
+    },
+    Entry {
+        kernel: "kuramoto_attention_bwd_content",
+        constants: &[],
+        params: PHASES,
+        lengths: &[
+            ("gate", 6),
+            ("tau", 2),
+            ("features", 640),
+            ("q_bar", 160),
+            ("k_bar", 160),
+            ("query_gate_bar", 60),
+            ("key_gate_bar", 60),
+        ],
+        groups: 1,
     },
     Entry {
         kernel: "kuramoto_attention_bwd_head",
@@ -921,7 +959,7 @@ const ENTRIES: &[Entry] = &[
         kernel: "kuramoto_attention_weights",
         constants: &[],
         params: PHASES,
-        lengths: &[("features", 480), ("stats", 40), ("weights", 100)],
+        lengths: &[("features", 640), ("stats", 40), ("weights", 100)],
         groups: 2,
     },
     Entry {
