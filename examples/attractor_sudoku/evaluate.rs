@@ -163,7 +163,7 @@ pub fn answers(
 }
 
 /// How many blanks of a board are right, and of how many.
-fn right(board: &Board, logits: &[f64], symbols: usize) -> (usize, usize) {
+pub fn right(board: &Board, logits: &[f64], symbols: usize) -> (usize, usize) {
     let likeliest =
         |logits: &[f64]| (0..logits.len()).fold(0, |best, at| if logits[at] > logits[best] { at } else { best });
     let cells = logits.chunks(symbols).zip(board.puzzle.iter().zip(&board.solution));

@@ -84,6 +84,14 @@ pub fn penalised(
     tape.axpy(weight as f32, penalty, loss)
 }
 
+/// The learning rate of a step: `rate` after a tenth of them, then falling to a tenth of it.
+pub fn pace(rate: f64, step: usize, steps: usize) -> f64 {
+    let warm = (steps / 10).max(1);
+    let done = step as f64 / steps as f64;
+    let falling = 0.55 + 0.45 * (std::f64::consts::PI * done).cos();
+    rate * falling * ((step + 1) as f64 / warm as f64).min(1.0)
+}
+
 /// Every other puzzle with some blanks filled in, a random number of each: easy boards teach first what hard ones build on.
 pub fn ease(boards: &mut [Board], rng: &mut ChaCha8Rng) {
     for board in boards.iter_mut().step_by(2) {
@@ -119,10 +127,7 @@ impl<'a> Training<'a> {
         let every = steps.div_ceil(30);
         let (mut losses, mut iterations) = (Vec::new(), Vec::new());
         for step in 0..steps {
-            let warm = (steps / 10).max(1);
-            let done = step as f64 / steps as f64;
-            let falling = 0.55 + 0.45 * (std::f64::consts::PI * done).cos();
-            self.trainer.options().adam.lr = rate * falling * ((step + 1) as f64 / warm as f64).min(1.0);
+            self.trainer.options().adam.lr = pace(rate, step, steps);
             let mut chosen = order.batch((step * batch) as u64, batch, boards);
             ease(&mut chosen, &mut rng);
             let (loss, taken) = self.step(&chosen, step)?;

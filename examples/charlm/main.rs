@@ -117,7 +117,7 @@ struct Outcome {
 
 fn compare(mut args: Args) -> Result<(), Box<dyn Error>> {
     if args.quick {
-        args.size = Size { layers: 1, heads: 4, dim: 8 };
+        args.size = Size { layers: 1, heads: 4, dim: 8, ..args.size };
         (args.context, args.batch, args.steps, args.every, args.rate) = (32, 8, QUICK, QUICK / 2, 1e-2);
     }
     let source = match &args.text {

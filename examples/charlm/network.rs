@@ -44,6 +44,10 @@ pub struct Size {
     /// Angles of a head; a token is heads times as many numbers in both networks
     #[arg(long, default_value_t = 8)]
     pub dim: usize,
+    /// Let tokens gate their angles in the scores of Kuramoto attention by what they are
+    #[arg(long)]
+    #[serde(default)]
+    pub content_gate: bool,
 }
 
 /// A network over so many symbols.
@@ -54,7 +58,8 @@ pub enum Network {
 
 impl Network {
     pub fn new(kind: Kind, size: &Size, symbols: usize) -> Result<Network> {
-        let torus = TorusLanguageModel::new(symbols, size.layers, TorusConfig::new(size.heads, size.dim))?;
+        let config = TorusConfig { content_gate: size.content_gate, ..TorusConfig::new(size.heads, size.dim) };
+        let torus = TorusLanguageModel::new(symbols, size.layers, config)?;
         match kind {
             Kind::Torus => Ok(Network::Torus(torus)),
             Kind::Transformer => {
