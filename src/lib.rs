@@ -18,6 +18,7 @@ pub mod weights;
 
 pub use cpu::couple_anchors::AnchorCoupling;
 pub use cpu::equilibrate::{FlowMethod, FlowOptions};
+pub use cpu::mean_field::ExplicitScheme;
 pub use cpu::noise::{Distribution, Stream};
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
@@ -37,6 +38,7 @@ pub use ops::graph::Graph;
 pub use ops::kuramoto_attention::PhaseCoupling;
 pub use ops::loops::Loops;
 pub use ops::matmul::MatmulOptions;
+pub use ops::mean_field::MeanField;
 pub use ops::readout_anchors::AnchorReadout;
 pub use ops::sphere_step::{Rotation, StepOptions};
 pub use ops::time_multiplexed::{Activation, RecurrenceOptions};

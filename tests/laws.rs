@@ -746,6 +746,7 @@ const OVER_THE_BATCH: &[(&str, &str)] = &[
     ("ema", "parameters are no samples"),
     ("equilibrate", "an invocation sees its own oscillator alone; without a gradient it is in no vjp"),
     ("fill", "no samples"),
+    ("mean_field", "a workgroup sees its own sample alone; without a gradient it is in no vjp"),
     ("noise", "a law of its own"),
     ("norm_batch", "statistics of the batch"),
     ("phase_histogram", "a workgroup sees its own sample alone; without a gradient it is in no vjp"),

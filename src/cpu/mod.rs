@@ -44,6 +44,7 @@ pub mod linear;
 pub mod linear_u1;
 pub mod lohe_rate;
 pub mod matmul;
+pub mod mean_field;
 pub mod mean_nodes;
 pub mod narrow;
 pub mod noise;

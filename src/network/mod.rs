@@ -46,6 +46,7 @@ mod stability;
 mod state;
 mod stochastic;
 mod terms;
+mod together;
 
 pub use crate::cpu::adapt_coupling::Adaptation;
 pub use adaptive::{AdaptiveOptions, run_adaptive};

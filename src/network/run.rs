@@ -8,6 +8,7 @@ use super::options::RunOptions;
 use super::scheme::Scheme;
 use super::state::State;
 use super::terms::Network;
+use super::together::Together;
 use crate::cpu::noise::{Distribution, Stream};
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
@@ -132,7 +133,8 @@ pub fn run(
     let mut chunk = Chunk::default();
     let mut budget = 8;
     let mut clock = Instant::now();
-    for step in 0..=options.steps {
+    let mut step = 0;
+    loop {
         let last = step == options.steps;
         if last || step.is_multiple_of(options.every) {
             chunk.add(step, observe(tape, &moving.network, &moving.state, observables)?);
@@ -156,9 +158,14 @@ pub fn run(
             known = (step, moving.snapshot(tape)?);
             clock = Instant::now();
         }
-        if !last {
-            moving = runner.advance(tape, &moving, step)?;
+        if last {
+            break;
         }
+        // Nobody looks before the next step that is observed, or the next submission.
+        let next = (step + 1).next_multiple_of(options.every).min(known.0 + budget).min(options.steps);
+        let count = if runner.mean_field(&moving).is_some() { next - step } else { 1 };
+        moving = runner.advance(tape, &moving, step, count)?;
+        step += count;
     }
     if let Some(turned) = &moving.turned {
         record.windings = Some(windings(tape, turned, &moving.state.theta)?);
@@ -219,8 +226,22 @@ impl<'a> Runner<'a> {
         Ok(Runner { options, step, noise })
     }
 
-    /// One step; nothing of it stays but the next state.
-    fn advance(&self, tape: &mut Tape, moving: &Moving, step: usize) -> Result<Moving> {
+    /// The mean field whose steps go in one dispatch, if the network is that.
+    fn mean_field(&self, moving: &Moving) -> Option<Together> {
+        let plain = self.noise.is_none() && moving.turned.is_none() && moving.memory.is_none();
+        Together::of(&moving.network, &moving.state, self.options.scheme).filter(|_| plain)
+    }
+
+    /// `count` steps; nothing of them stays but the last state.
+    fn advance(&self, tape: &mut Tape, moving: &Moving, step: usize, count: usize) -> Result<Moving> {
+        if let Some(together) = self.mean_field(moving) {
+            let state = together.steps(tape, &moving.state, &self.step, count)?;
+            return Ok(Moving { state, ..moving.clone() });
+        }
+        (step..step + count).try_fold(moving.clone(), |moving, step| self.advance_one(tape, &moving, step))
+    }
+
+    fn advance_one(&self, tape: &mut Tape, moving: &Moving, step: usize) -> Result<Moving> {
         tape.apart(|tape| {
             let network = moving.network.constant(tape)?;
             let state = moving.state.constant(tape);
@@ -273,7 +294,7 @@ impl<'a> Runner<'a> {
                 }
             }
             if step < to {
-                moving = self.advance(tape, &moving, step)?;
+                moving = self.advance(tape, &moving, step, 1)?;
             }
         }
         let message = "network::run: an observable is not finite though every phase is";

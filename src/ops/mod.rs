@@ -51,6 +51,7 @@ pub mod linear_u1;
 pub mod lohe_rate;
 pub mod loops;
 pub mod matmul;
+pub mod mean_field;
 pub mod mean_nodes;
 pub mod narrow;
 mod nodes;
@@ -160,6 +161,7 @@ pub static ALL: &[&OpSpec] = &[
     &linear_u1::SPEC,
     &lohe_rate::SPEC,
     &matmul::SPEC,
+    &mean_field::SPEC,
     &mean_nodes::SPEC,
     &narrow::SPEC,
     &noise::SPEC,

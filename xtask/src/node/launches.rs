@@ -1039,6 +1039,21 @@ const ENTRIES: &[Entry] = &[
     Entry { kernel: "noise", constants: &[], params: NOISE, lengths: &[("dst", 140)], groups: 3 },
     Entry { kernel: "noise_bits", constants: &[], params: NOISE, lengths: &[("dst", 140)], groups: 3 },
     Entry {
+        kernel: "mean_field",
+        constants: &[],
+        params: &[
+            ("samples", U(2)),
+            ("nodes", U(70)),
+            ("steps", U(2)),
+            ("stages", U(2)),
+            ("m", F(1.0)),
+            ("per_sample", U(0)),
+            ("share", F(1.0 / 70.0)),
+        ],
+        lengths: &[("theta", 140), ("base", 70), ("strength", 2), ("lag", 2), ("h", 2), ("scratch", 420), ("dst", 140)],
+        groups: 3,
+    },
+    Entry {
         kernel: "mean_nodes",
         constants: &[],
         params: &[("samples", U(2)), ("nodes", U(1030)), ("n", U(2)), ("tiles", U(2)), ("alpha", F(1.0))],
