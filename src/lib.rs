@@ -18,8 +18,8 @@ pub mod weights;
 
 pub use cpu::couple_anchors::AnchorCoupling;
 pub use cpu::equilibrate::{FlowMethod, FlowOptions};
-pub use cpu::mean_field::ExplicitScheme;
 pub use cpu::noise::{Distribution, Stream};
+pub use cpu::phase_step::ExplicitScheme;
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
 pub use gpu::{

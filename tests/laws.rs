@@ -748,6 +748,7 @@ const OVER_THE_BATCH: &[(&str, &str)] = &[
     ("fill", "no samples"),
     ("mean_field", "a workgroup sees its own sample alone; without a gradient it is in no vjp"),
     ("noise", "a law of its own"),
+    ("phase_network", "a workgroup sees its own sample alone; without a gradient it is in no vjp"),
     ("norm_batch", "statistics of the batch"),
     ("phase_histogram", "a workgroup sees its own sample alone; without a gradient it is in no vjp"),
     ("solve_clip", "the lengths are asserted in tests/solve.rs"),

@@ -8,30 +8,7 @@
 //! `D = (Y_c cos l + Y_s sin l, Y_s cos l - Y_c sin l)`.
 
 use super::Real;
-
-/// How a step is computed.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum ExplicitScheme {
-    /// Euler's scheme.
-    Euler,
-    /// Heun's, of order 2.
-    Heun,
-    /// The classical Runge-Kutta scheme, of order 4.
-    Rk4,
-}
-
-impl ExplicitScheme {
-    /// Of each stage, what its rate counts for in the step, and how far ahead along it the next stage is, in steps.
-    pub fn stages(self) -> &'static [[f32; 2]] {
-        const SIXTH: f32 = 1.0 / 6.0;
-        const THIRD: f32 = 1.0 / 3.0;
-        match self {
-            ExplicitScheme::Euler => &[[1.0, 0.0]],
-            ExplicitScheme::Heun => &[[0.5, 1.0], [0.5, 1.0]],
-            ExplicitScheme::Rk4 => &[[SIXTH, 0.5], [THIRD, 0.5], [THIRD, 1.0], [SIXTH, 0.5]],
-        }
-    }
-}
+use super::phase_step::ExplicitScheme;
 
 /// Extents and options.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

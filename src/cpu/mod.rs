@@ -56,6 +56,7 @@ pub mod norm_layer;
 pub mod norm_rms;
 pub mod phase_features;
 pub mod phase_histogram;
+pub mod phase_network;
 pub mod phase_rate;
 pub mod phase_step;
 pub mod phase_wrap;

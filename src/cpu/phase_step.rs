@@ -12,6 +12,30 @@
 
 use super::Real;
 
+/// The schemes whose stages begin at the step's start, each ahead along the rate of the one before.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ExplicitScheme {
+    /// Euler's scheme.
+    Euler,
+    /// Heun's, of order 2.
+    Heun,
+    /// The classical Runge-Kutta scheme, of order 4.
+    Rk4,
+}
+
+impl ExplicitScheme {
+    /// Of each stage, what its rate counts for in the step, and how far ahead along it the next stage is, in steps.
+    pub fn stages(self) -> &'static [[f32; 2]] {
+        const SIXTH: f32 = 1.0 / 6.0;
+        const THIRD: f32 = 1.0 / 3.0;
+        match self {
+            ExplicitScheme::Euler => &[[1.0, 0.0]],
+            ExplicitScheme::Heun => &[[0.5, 1.0], [0.5, 1.0]],
+            ExplicitScheme::Rk4 => &[[SIXTH, 0.5], [THIRD, 0.5], [THIRD, 1.0], [SIXTH, 0.5]],
+        }
+    }
+}
+
 /// `sum_s c_s k_s` at element `e`.
 fn slope<R: Real>(rates: &[&[R]], coefficients: &[f32], e: usize) -> R {
     R::sum(rates.iter().zip(coefficients).map(|(k, c)| R::exact(f64::from(*c)) * k[e]))

@@ -88,6 +88,8 @@ struct Runner<'a> {
     options: &'a RunOptions,
     step: Value,
     noise: Option<(Value, Stream)>,
+    /// Whether the device is the host's own cores.
+    is_software: bool,
 }
 
 /// Runs a network from `start` and samples `observables` on the way; `progress` is told after each submission.
@@ -163,7 +165,7 @@ pub fn run(
         }
         // Nobody looks before the next step that is observed, or the next submission.
         let next = (step + 1).next_multiple_of(options.every).min(known.0 + budget).min(options.steps);
-        let count = if runner.mean_field(&moving).is_some() { next - step } else { 1 };
+        let count = if runner.together(&moving).is_some() { next - step } else { 1 };
         moving = runner.advance(tape, &moving, step, count)?;
         step += count;
     }
@@ -223,18 +225,23 @@ impl<'a> Runner<'a> {
                 Some((tape.upload(&scaled, &[batch], DType::F32)?, noise.stream))
             }
         };
-        Ok(Runner { options, step, noise })
+        let is_software = match tape.backend() {
+            #[cfg(feature = "gpu")]
+            Backend::Device(commands) => commands.context().is_software(),
+            Backend::Reference => false,
+        };
+        Ok(Runner { options, step, noise, is_software })
     }
 
-    /// The mean field whose steps go in one dispatch, if the network is that.
-    fn mean_field(&self, moving: &Moving) -> Option<Together> {
+    /// The network as one whose steps go in one dispatch, if it is one.
+    fn together(&self, moving: &Moving) -> Option<Together> {
         let plain = self.noise.is_none() && moving.turned.is_none() && moving.memory.is_none();
-        Together::of(&moving.network, &moving.state, self.options.scheme).filter(|_| plain)
+        Together::of(&moving.network, &moving.state, self.options.scheme, self.is_software).filter(|_| plain)
     }
 
     /// `count` steps; nothing of them stays but the last state.
     fn advance(&self, tape: &mut Tape, moving: &Moving, step: usize, count: usize) -> Result<Moving> {
-        if let Some(together) = self.mean_field(moving) {
+        if let Some(together) = self.together(moving) {
             let state = together.steps(tape, &moving.state, &self.step, count)?;
             return Ok(Moving { state, ..moving.clone() });
         }

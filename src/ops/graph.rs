@@ -228,14 +228,16 @@ impl Graph {
     }
 }
 
-#[cfg(feature = "gpu")]
 impl Graph {
     /// Edges of the longest row: `[into a node, out of a node]`.
     pub(super) fn longest(&self) -> [usize; 2] {
         let s = &self.0.structure;
         [&s.indptr, &s.indptr_t].map(|p| p.windows(2).map(|pair| (pair[1] - pair[0]) as usize).max().unwrap_or(0))
     }
+}
 
+#[cfg(feature = "gpu")]
+impl Graph {
     /// The structure on the device of `context`, uploaded at the first call.
     pub(super) fn on(&self, context: &Context) -> Result<Uploaded> {
         let mut devices = match self.0.devices.lock() {

@@ -4,13 +4,12 @@ use std::f64::consts::PI;
 
 use super::spec::{Case, Fill, Op, OpSpec, Port};
 use crate::cpu::Real;
-use crate::cpu::mean_field::{self as cpu, ExplicitScheme, Run};
+use crate::cpu::mean_field::{self as cpu, Run};
+use crate::cpu::phase_step::ExplicitScheme;
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
 use crate::gpu::{Commands, Tensor, Work, read, write};
-#[cfg(feature = "gpu")]
-use crate::kernel::WORKGROUP;
-use crate::kernel::{DType, Elem, Kernel, Params as _, input, output, source};
+use crate::kernel::{DType, Elem, Kernel, Params as _, WORKGROUP, input, output, source};
 use crate::tape::{Tape, Var};
 
 crate::params! {
@@ -23,7 +22,7 @@ const NODES: &str = "[samples, nodes]";
 /// One workgroup per sample.
 pub static KERNEL: Kernel = Kernel {
     name: "mean_field",
-    source: source!("mean_field", "grid", "sincos", "reduce", "reduce_two"),
+    source: source!("mean_field", "grid", "sincos", "reduce", "reduce_two", "explicit"),
     params: Params::FIELDS,
     bindings: &[
         input("theta", Elem::F32, NODES),
@@ -36,6 +35,11 @@ pub static KERNEL: Kernel = Kernel {
     ],
     constants: &[],
 };
+
+/// Rounds of the loops of one invocation for one step.
+pub(crate) fn rounds_of_a_step(nodes: usize, scheme: ExplicitScheme) -> usize {
+    scheme.stages().len() * (nodes.div_ceil(WORKGROUP as usize) + 9)
+}
 
 /// What all nodes of a mean field are driven by, as tensors or variables.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -127,10 +131,8 @@ impl Op for MeanFieldSteps {
         };
         let [theta, base, strength, lag, h] = [0, 1, 2, 3, 4].map(|at| read(inputs[at]));
         let binds = [theta, base, strength, lag, h, write(&scratch), write(&dst)];
-        let passes = 1 + steps * stages;
-        let work = Work::workgroups(samples)
-            .rounds(passes * (nodes.div_ceil(WORKGROUP as usize) + 9))
-            .flops(passes * samples * nodes * 36);
+        let rounds = (1 + steps) * rounds_of_a_step(nodes, scheme);
+        let work = Work::workgroups(samples).rounds(rounds).flops((1 + steps * stages) * samples * nodes * 36);
         commands.dispatch(&KERNEL, DType::F32, &[], &params, &binds, work)?;
         Ok(vec![dst])
     }

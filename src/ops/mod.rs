@@ -65,6 +65,7 @@ pub mod norm_rms;
 mod over_edges;
 pub mod phase_features;
 pub mod phase_histogram;
+pub mod phase_network;
 pub mod phase_rate;
 pub mod phase_step;
 pub mod phase_wrap;
@@ -173,6 +174,7 @@ pub static ALL: &[&OpSpec] = &[
     &norm_rms::SPEC,
     &phase_features::SPEC,
     &phase_histogram::SPEC,
+    &phase_network::SPEC,
     &phase_rate::SPEC,
     &phase_step::SPEC,
     &phase_wrap::SPEC,
