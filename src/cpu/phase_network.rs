@@ -2,7 +2,7 @@
 //! ```text
 //! dθ_i/dt = base_i + K sum_{e in row i} w_e sin(q (θ_{j_e} - θ_i) - a_e)
 //! ```
-//! by an explicit scheme; phases are wrapped after each step. Sources: that of [`couple_phases`](super::couple_phases)
+//! by an explicit scheme; phases are wrapped after each step. Sources: that of [`couple_phases`]
 //! for the rates, of [`phase_step`](super::phase_step) for the schemes.
 
 use super::Real;
