@@ -2,7 +2,7 @@
 //   ring[0, slot] = F,  ring[1, slot] = G = F - y
 // and sums over the sample's elements, in tiles that sum_rows adds:
 //   |G|^2, |F|^2, how many elements are beyond in F or y, how many of y differ in bits from the anchor's,
-//   <G, ring[1, i]> for the first `dots` slots i
+//   <G, ring[1, i]> for the first `dots` slots i; in a secant method's ring, slots before G's hold its steps
 // An element is beyond if it is NaN, infinite or at least 2^50: squares of smaller ones cannot overflow a sum. F is
 // replaced by y there and y by 0, so that the ring and the sums are finite.
 //

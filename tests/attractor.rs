@@ -337,13 +337,21 @@ fn where_states_begin_is_learned_by_steps_and_not_at_a_fixed_point() -> Result<(
 #[test]
 fn a_reasoner_is_the_same_on_a_device_and_halts_by_its_cross_entropy() -> Result<()> {
     let (model, parameters) = reasoner()?;
-    let run = |tape: &mut Tape| -> Result<[Vec<f64>; 3]> {
+    let run = |tape: &mut Tape| -> Result<[Vec<f64>; 4]> {
         let bound = parameters.place(tape)?.bind(tape);
         let answer = model.forward(tape, &bound, &BOARDS, None, &Refine::steps(3))?;
         let loss = model.halt_loss(tape, &answer, &[true, false])?;
-        Ok([tape.read(answer.logits)?, tape.read(answer.halt)?, tape.read(loss)?])
+        let stable = model.stable_loss(tape, &answer, &SOLUTIONS)?;
+        Ok([tape.read(answer.logits)?, tape.read(answer.halt)?, tape.read(loss)?, tape.read(stable)?])
     };
     let exact = run(&mut Tape::reference())?;
+    let weight = |x: f64| if x < 0.0 { 1.0 / (1.0 - x) } else { 1.0 + x };
+    let stable = exact[0].chunks(3).zip(SOLUTIONS).map(|(logits, right)| {
+        let total: f64 = logits.iter().map(|x| weight(*x)).sum();
+        (total / weight(logits[right as usize - 1])).ln() / SOLUTIONS.len() as f64
+    });
+    let stable: f64 = stable.sum();
+    assert!((exact[3][0] - stable).abs() < 1e-12, "{} and {stable}", exact[3][0]);
     let by_hand = ((1.0 + (-exact[1][0]).exp()).ln() + (1.0 + exact[1][1].exp()).ln()) / 2.0;
     assert!((exact[2][0] - by_hand).abs() < 1e-12, "{} and {by_hand}", exact[2][0]);
     let found = run(&mut Tape::new(&own_device()))?;

@@ -322,6 +322,7 @@ const BATCHED: &[Batched] = &[
     },
     Batched { name: "gelu", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.gelu(x[0])?]) },
     Batched { name: "silu", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.silu(x[0])?]) },
+    Batched { name: "symlog", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.symlog(x[0])?]) },
     Batched { name: "softplus", samples: 1, n: 2, shared: &[], run: |t, x, _| Ok(vec![t.softplus(x[0])?]) },
     Batched {
         name: "phase_features",

@@ -314,6 +314,8 @@ fn steps_in_one_dispatch_are_the_steps_one_by_one() -> Result<()> {
             for (name, network) in [("mean field", mean_field), ("edges", edges)] {
                 let off = together_and_apart(&mut tape, &network, scheme)?;
                 println!("{name}, {scheme:?}: {off:.1e}");
+                // Where the number of samples decides, nothing else may tell.
+                let allowed = if name == "edges" && device().is_software() { 0.0 } else { allowed };
                 assert!(off <= allowed, "{name}, {scheme:?}: {off:e}");
             }
         }

@@ -89,6 +89,7 @@ pub mod swiglu;
 pub mod swing_drift;
 pub mod swing_kick;
 pub mod swing_rate;
+pub mod symlog;
 pub mod tanh;
 pub mod time_multiplexed;
 pub mod winding;

@@ -3,8 +3,8 @@
 //! ```text
 //! |G|², |F|², how many F_e or y_e are beyond, how many y_e differ from the anchor's, <G, G_i> for the slots i of the ring
 //! ```
-//! that [`solve_judge`](super::solve_judge) decides by. Source of the residual and of the Gram matrix: Walker and Ni
-//! 2011 (Anderson acceleration, type II).
+//! that [`solve_judge`](super::solve_judge) decides by; in a secant method's ring the `G_i` before the newest are its steps.
+//! Source of the residual and of the Gram matrix: Walker and Ni 2011 (Anderson acceleration, type II).
 //!
 //! An element is *beyond* if it is NaN, infinite or at least 2⁵⁰; `F_e` is replaced by `y_e` there and `y_e` by 0. The
 //! sums of squares of up to 2²⁷ smaller elements fit f32.

@@ -43,7 +43,8 @@ pub struct TorusConfig {
 }
 
 impl TorusConfig {
-    /// Causal, without gates of tokens, with fixed drifts of base 10000, and as many hidden channels as there are cosines and sines.
+    /// Causal, without gates of tokens, with fixed drifts of base 10000, and as many hidden channels as there are cosines and
+    /// sines.
     pub fn new(heads: usize, dim: usize) -> TorusConfig {
         let hidden = 2 * heads * dim;
         let drift = Some(10_000.0);

@@ -249,7 +249,8 @@ impl Commands {
     /// A step of angles `theta`, `[batch, tokens, heads, dim]` in radians, towards the circular mean of the tokens that each
     /// attends to: `theta_t + eta sum_u A_tu sin(theta_u - theta_t)`, wrapped to `[-pi, pi]`, with
     /// `A = softmax_u(1/tau sum_d gate_d cos(theta_td - theta_ud + drift_d (t - u)))` per head; with gates of tokens each
-    /// term is also multiplied by that of its query and of its key. No matrix of scores is formed. Angles are at most 10,000, and so is `drift t`; up to 4096 tokens a drift costs no accuracy.
+    /// term is also multiplied by that of its query and of its key. No matrix of scores is formed. Angles are at most
+    /// 10,000, and so is `drift t`; up to 4096 tokens a drift costs no accuracy.
     /// Source: Kuramoto attention (arXiv 2606.11585) as far as its abstract goes; gate, heads and step are ours.
     ///
     /// # Errors

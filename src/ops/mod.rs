@@ -103,6 +103,7 @@ pub mod swiglu;
 pub mod swing_drift;
 pub mod swing_kick;
 pub mod swing_rate;
+pub mod symlog;
 pub mod tanh;
 mod term_sums;
 pub mod time_multiplexed;
@@ -205,6 +206,7 @@ pub static ALL: &[&OpSpec] = &[
     &swing_drift::SPEC,
     &swing_kick::SPEC,
     &swing_rate::SPEC,
+    &symlog::SPEC,
     &tanh::SPEC,
     &time_multiplexed::SPEC,
     &winding::SPEC,

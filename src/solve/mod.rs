@@ -30,8 +30,8 @@
 //! }
 //! ```
 //!
-//! [`solve`] is the same without a gradient, on values. [`Joint`] makes one state of several. [`spectral_radius`] says how fast either iteration converges,
-//! [`jacobian_norm`] and [`jacobian_penalty`] how far `f` is from having a hard one.
+//! [`solve`] is the same without a gradient, on values. [`Joint`] makes one state of several. [`spectral_radius`] says how
+//! fast either iteration converges, [`jacobian_norm`] and [`jacobian_penalty`] how far `f` is from having a hard one.
 //!
 //! What a step costs besides `f`: with a window of `m`, `3 m + 4` reads and 3 to 5 writes of the state in three kernels.
 //! Memory is `2 m + 5` states whatever the number of iterations is. On a device the host never waits for a single

@@ -32,7 +32,7 @@ pub enum Method {
     },
     /// Broyden's good method (Broyden 1965, in the form of Kelley 1995): every step corrects an approximate Jacobian that
     /// begins as that of Picard's iteration, per sample. Its steps are forgotten once there are more than `memory`, and
-    /// where a correction would make the approximation singular.
+    /// where a correction would leave the approximation close to singular.
     Broyden {
         /// How many of the last steps are kept, 1 to 31.
         memory: usize,

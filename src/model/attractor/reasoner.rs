@@ -61,7 +61,7 @@ impl AttractorReasonerConfig {
 /// A map of the answer's first cell says how likely the board is solved, `halt`: a program may stop there.
 ///
 /// Source: arXiv 2605.12466, the reasoning version as the paper has it; the released code settles `z` alone, from buffers
-/// that are not learned, and scores with another loss than the cross entropy here.
+/// that are not learned.
 #[derive(Clone, Debug)]
 pub struct AttractorReasoner {
     config: AttractorReasonerConfig,
@@ -189,6 +189,16 @@ impl AttractorReasoner {
     /// `Shape`, `Index` for a blank or a symbol past the last.
     pub fn loss(&self, tape: &mut Tape, answer: &ReasonerAnswer, solutions: &[u32]) -> Result<Var> {
         self.boards.loss(tape, answer.logits, solutions)
+    }
+
+    /// The same with the weights of "stablemax" in place of exponentials, the published loss: they grow no faster than the
+    /// logits, so that a network that is right cannot lower the loss without end by scaling them.
+    ///
+    /// # Errors
+    /// As [`AttractorReasoner::loss`].
+    pub fn stable_loss(&self, tape: &mut Tape, answer: &ReasonerAnswer, solutions: &[u32]) -> Result<Var> {
+        let logits = tape.symlog(answer.logits)?;
+        self.boards.loss(tape, logits, solutions)
     }
 
     /// Mean binary cross entropy of `halt` with whether each board's answer is right as a whole, `[1]`; half of it belongs to

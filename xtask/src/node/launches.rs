@@ -2082,6 +2082,20 @@ const ENTRIES: &[Entry] = &[
         groups: 1,
     },
     Entry {
+        kernel: "symlog",
+        constants: &[],
+        params: &[("len", U(130))],
+        lengths: &[("x", 130), ("dst", 130)],
+        groups: 3,
+    },
+    Entry {
+        kernel: "symlog_bwd",
+        constants: &[],
+        params: &[("len", U(130))],
+        lengths: &[("x", 130), ("dst_bar", 130), ("x_bar", 130)],
+        groups: 3,
+    },
+    Entry {
         kernel: "tanh",
         constants: &[],
         params: &[("len", U(130))],
