@@ -7,22 +7,16 @@
 //! section 7.3.
 
 use super::solve_judge::coefficients_len;
+use super::solve_mix::{keep, says};
 use super::{Real, Window};
 
 /// The ring `[2, window, samples, len]`, the kept states `[2, samples, len]` and the next ones `[samples, len]`.
 pub fn forward<R: Real>(y: &[R], coefficients: &[R], ring: &[R], kept: &[R], at: &Window) -> [Vec<R>; 3] {
     let plane = at.samples * at.len;
-    let (mut ring, mut kept, mut dst) = (ring.to_vec(), kept.to_vec(), y.to_vec());
+    let (mut ring, kept, mut dst) = (ring.to_vec(), keep(y, coefficients, kept, at), y.to_vec());
     for e in 0..plane {
         let c = e / at.len * coefficients_len(at.window);
-        let says = |flag: usize| coefficients[c + at.window + flag].value() == 1.0;
-        if says(1) {
-            kept[e] = y[e];
-        }
-        if says(2) {
-            kept[plane + e] = y[e];
-        }
-        if says(0) {
+        if says(coefficients, at, e, 0) {
             let own = |s: usize| (at.window + s) * plane + e;
             let step = R::sum((0..=at.slot).map(|s| coefficients[c + s] * ring[own(s)]));
             ring[own(at.slot)] = step;

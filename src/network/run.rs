@@ -88,8 +88,8 @@ struct Runner<'a> {
     options: &'a RunOptions,
     step: Value,
     noise: Option<(Value, Stream)>,
-    /// Whether the device is the host's own cores.
-    is_software: bool,
+    /// The network as one whose steps go in one dispatch, if it is one: such a network does not change in a run.
+    together: Option<Together>,
 }
 
 /// Runs a network from `start` and samples `observables` on the way; `progress` is told after each submission.
@@ -115,7 +115,7 @@ pub fn run(
         let wanted = "Euler, Heun or Rk4 for weights that adapt";
         return Err(Error::argument(ErrorKind::Param, "network::run", "scheme", "Splitting", wanted));
     }
-    let runner = Runner::new(tape, options, batch)?;
+    let runner = Runner::new(tape, network, start, options, batch)?;
     let mut record = Record {
         steps: vec![],
         observables: observables
@@ -165,7 +165,7 @@ pub fn run(
         }
         // Nobody looks before the next step that is observed, or the next submission.
         let next = (step + 1).next_multiple_of(options.every).min(known.0 + budget).min(options.steps);
-        let count = if runner.together(&moving).is_some() { next - step } else { 1 };
+        let count = if runner.together.is_some() { next - step } else { 1 };
         moving = runner.advance(tape, &moving, step, count)?;
         step += count;
     }
@@ -215,7 +215,13 @@ fn check(start: &State<Value>, options: &RunOptions) -> Result<usize> {
 }
 
 impl<'a> Runner<'a> {
-    fn new(tape: &mut Tape, options: &'a RunOptions, batch: usize) -> Result<Runner<'a>> {
+    fn new(
+        tape: &mut Tape,
+        network: &Network<Value>,
+        start: &State<Value>,
+        options: &'a RunOptions,
+        batch: usize,
+    ) -> Result<Runner<'a>> {
         let sizes: Vec<f32> = (0..batch).map(|b| options.step[b % options.step.len()]).collect();
         let step = tape.upload(&sizes, &[batch], DType::F32)?;
         let noise = match &options.noise {
@@ -230,18 +236,15 @@ impl<'a> Runner<'a> {
             Backend::Device(commands) => commands.context().is_software(),
             Backend::Reference => false,
         };
-        Ok(Runner { options, step, noise, is_software })
-    }
-
-    /// The network as one whose steps go in one dispatch, if it is one.
-    fn together(&self, moving: &Moving) -> Option<Together> {
-        let plain = self.noise.is_none() && moving.turned.is_none() && moving.memory.is_none();
-        Together::of(&moving.network, &moving.state, self.options.scheme, self.is_software).filter(|_| plain)
+        // Noise and turns are other kernels' work, step by step.
+        let plain = options.noise.is_none() && !options.windings;
+        let together = Together::of(network, start, options.scheme, is_software).filter(|_| plain);
+        Ok(Runner { options, step, noise, together })
     }
 
     /// `count` steps; nothing of them stays but the last state.
     fn advance(&self, tape: &mut Tape, moving: &Moving, step: usize, count: usize) -> Result<Moving> {
-        if let Some(together) = self.together(moving) {
+        if let Some(together) = &self.together {
             let state = together.steps(tape, &moving.state, &self.step, count)?;
             return Ok(Moving { state, ..moving.clone() });
         }

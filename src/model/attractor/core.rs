@@ -171,11 +171,7 @@ impl Core {
     /// What [`evaluate`] needs besides the state.
     fn operands(&self, tape: &mut Tape, bound: &Bound, proposal: Var) -> Result<Vec<Var>> {
         let tokens = tape.spec(proposal)?.shape.get(1).copied().unwrap_or(0);
-        let mut params = vec![proposal];
-        for block in self.head.iter() {
-            params.extend(block.operands(tape, bound, tokens)?);
-        }
-        Ok(params)
+        stack_operands(&self.head, tape, bound, proposal, tokens)
     }
 
     /// How steep the map is at the state that is read out, with a gradient in the parameters of head and backbone.
@@ -194,14 +190,36 @@ impl Core {
 
 /// `f(y) = Head(y + c) - y`.
 fn evaluate(head: &[TransformerBlock], tape: &mut Tape, y: Var, params: &[Var]) -> Result<Var> {
-    let Some((proposal, mut rest)) = params.split_first() else {
+    let Some((proposal, operands)) = params.split_first() else {
         return Err(Error::argument(ErrorKind::Param, "Attractor", "operands", 0, "the proposal first"));
     };
-    let mut z = tape.add(y, *proposal)?;
-    for block in head {
+    let z = tape.add(y, *proposal)?;
+    let z = run_stack(head, tape, z, operands)?;
+    tape.axpy(-1.0, y, z)
+}
+
+/// What a map of blocks is handed as its parameters: its input, then what [`run_stack`] needs.
+pub(super) fn stack_operands(
+    blocks: &[TransformerBlock],
+    tape: &mut Tape,
+    bound: &Bound,
+    input: Var,
+    tokens: usize,
+) -> Result<Vec<Var>> {
+    let mut params = vec![input];
+    for block in blocks {
+        params.extend(block.operands(tape, bound, tokens)?);
+    }
+    Ok(params)
+}
+
+/// One block after the other, each with its own part of `operands`.
+pub(super) fn run_stack(blocks: &[TransformerBlock], tape: &mut Tape, mut z: Var, operands: &[Var]) -> Result<Var> {
+    let mut rest = operands;
+    for block in blocks {
         let (own, others) = rest.split_at(block.operand_count().min(rest.len()));
         z = block.run(tape, z, own)?;
         rest = others;
     }
-    tape.axpy(-1.0, y, z)
+    Ok(z)
 }

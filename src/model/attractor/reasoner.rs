@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::boards::Boards;
-use super::core::Refine;
+use super::core::{Refine, run_stack, stack_operands};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::DType;
 use crate::model::parameters::{Bound, Builder, Initial, Parameters, Role};
@@ -151,10 +151,7 @@ impl AttractorReasoner {
         let x = self.boards.embed(tape, bound, boards)?;
         let batch = boards.len() / self.boards.cells;
         let start = self.start(tape, bound, batch, carried)?;
-        let mut params = vec![x];
-        for block in self.blocks.iter() {
-            params.extend(block.operands(tape, bound, self.boards.cells)?);
-        }
+        let params = stack_operands(&self.blocks, tape, bound, x, self.boards.cells)?;
         let blocks = self.blocks.clone();
         let f = move |tape: &mut Tape, states: &[Var], params: &[Var]| update(&blocks, tape, states, params);
         let (states, equilibrium) = match refine {
@@ -254,16 +251,7 @@ fn update(blocks: &[TransformerBlock], tape: &mut Tape, states: &[Var], params: 
             "two states, x and the blocks'",
         ));
     };
-    let stack = |tape: &mut Tape, mut state: Var| -> Result<Var> {
-        let mut rest = operands;
-        for block in blocks {
-            let (own, others) = rest.split_at(block.operand_count().min(rest.len()));
-            state = block.run(tape, state, own)?;
-            rest = others;
-        }
-        Ok(state)
-    };
     let both = tape.add(y, z)?;
     let driven = tape.add(both, *x)?;
-    Ok(vec![stack(tape, both)?, stack(tape, driven)?])
+    Ok(vec![run_stack(blocks, tape, both, operands)?, run_stack(blocks, tape, driven, operands)?])
 }
