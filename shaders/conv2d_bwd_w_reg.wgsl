@@ -31,30 +31,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read> dst_bar: array<Elem>;       // [batch, c_out, out_height, out_width]
 @group(0) @binding(3) var<storage, read_write> partial: array<f32>;  // [tiles, sums]
 
-// Four columns of w: where their channel begins in a sample of x, and how far their tap lies from a pixel's origin.
-struct Taps {
-    begin: vec4<u32>,
-    down: vec4<u32>,
-    right: vec4<u32>,
-}
-
-fn taps(j: vec4<u32>) -> Taps {
-    let begin = (j / (params.kh * params.kw)) * (params.height * params.width);
-    return Taps(begin, (j / params.kw) % params.kh - params.pad_h, j % params.kw - params.pad_w);
-}
-
 fn g_of(at: vec4<u32>) -> vec4<f32> {
     return vec4<f32>(f32(dst_bar[at.x]), f32(dst_bar[at.y]), f32(dst_bar[at.z]), f32(dst_bar[at.w]));
-}
-
-fn x_of(sample: u32, r: u32, c: u32, j: Taps) -> vec4<f32> {
-    // Above the first row and left of the first column these wrap past every extent.
-    let row = r * params.stride_h + j.down;
-    let col = c * params.stride_w + j.right;
-    let inside = (row < vec4<u32>(params.height)) & (col < vec4<u32>(params.width));
-    let at = sample + select(vec4<u32>(0u), j.begin + row * params.width + col, inside);
-    let v = vec4<f32>(f32(x[at.x]), f32(x[at.y]), f32(x[at.z]), f32(x[at.w]));
-    return select(vec4<f32>(0.0), v, inside);
 }
 
 fn store(first: u32, o: u32, j: u32, columns: u32, a: vec4<f32>, b: vec4<f32>) {

@@ -50,9 +50,18 @@ fn bias_of(m: vec4<u32>) -> vec4<f32> {
     return vec4<f32>(f32(bias[m.x]), f32(bias[m.y]), f32(bias[m.z]), f32(bias[m.w]));
 }
 
-// Channel of dst (x) and of x (y) of the s-th weight that an invocation stages: neighbours take those that lie closer.
-fn place(lane: u32, s: u32, depth_adjoins: bool) -> vec2<u32> {
-    return select(vec2<u32>(lane, s), vec2<u32>(lane / DEEP + (WG / DEEP) * s, lane % DEEP), depth_adjoins);
+// Four channels of dst at one channel of x and one tap; zero past the last channel of x.
+fn w_of(m: u32, k: u32, tap: u32) -> vec4<f32> {
+    let inside = k < params.depth;
+    let at = four_from(m, params.rows) * params.row + select(0u, k, inside) * params.col + tap;
+    return select(vec4<f32>(0.0), vec4<f32>(f32(w[at.x]), f32(w[at.y]), f32(w[at.z]), f32(w[at.w])), inside);
+}
+
+// Four pixels of x, zero outside of the image.
+fn x_of(at: vec4<u32>, inside: vec4<bool>) -> vec4<f32> {
+    let origin = select(vec4<u32>(0u), at, inside);
+    let v = vec4<f32>(f32(x[origin.x]), f32(x[origin.y]), f32(x[origin.z]), f32(x[origin.w]));
+    return select(vec4<f32>(0.0), v, inside);
 }
 
 fn store(m: u32, inside: vec4<bool>, at: vec4<u32>, v: vec4<f32>) {
@@ -88,38 +97,35 @@ fn main(
     if phase.x >= phases.x { return; }
 
     let r = m + staged_row(lane);
-    let ma = min(vec4<u32>(r) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.rows - 1u));
-    let mb = min(vec4<u32>(r) + vec4<u32>(32u, 33u, 34u, 35u), vec4<u32>(params.rows - 1u));
     if params.biased == 1u {
-        tile_begin(bias_of(ma), bias_of(mb));
+        tile_begin(bias_of(four_from(r, params.rows)), bias_of(four_from(r + 32u, params.rows)));
     } else {
         tile_begin(vec4<f32>(0.0), vec4<f32>(0.0));
     }
-    // The pixel that this invocation stages, past the last one the last once more.
-    let own = pixels(min(vec4<u32>(p + lane), vec4<u32>(params.pixels - 1u)));
+    // The pixels that this invocation stages, the same in all turns.
+    let own = pixels(four_from(p + place(lane, 0u, false).x, params.pixels));
     let plane = params.height * params.width;
-    let begin = own.sample.x * (params.depth * plane);
+    let begin = own.sample * (params.depth * plane);
     // The other taps lie between the pixels of dst that this phase reads.
     let dr_first = select(0u, (phase.x + params.pad_h) % params.stride_h, is_transposed);
     let dc_first = select(0u, (phase.y + params.pad_w) % params.stride_w, is_transposed);
     for (var dr = dr_first; dr < params.kh; dr += phases.x) {
-        let row = own.row.x * step.x + shift(dr, params.pad_h, phase.x, params.stride_h);
+        let row = own.row * step.x + shift(dr, params.pad_h, phase.x, params.stride_h);
         for (var dc = dc_first; dc < params.kw; dc += phases.y) {
-            let col = own.col.x * step.y + shift(dc, params.pad_w, phase.y, params.stride_w);
-            let in_image = row < params.height && col < params.width;
+            let col = own.col * step.y + shift(dc, params.pad_w, phase.y, params.stride_w);
+            let in_image = (row < vec4<u32>(params.height)) & (col < vec4<u32>(params.width));
+            let first = begin + row * params.width + col;
             let tap = dr * params.kw + dc;
             for (var k = 0u; k < params.depth; k += DEEP) {
                 workgroupBarrier();
-                for (var s = 0u; s < DEEP; s++) {
-                    let at = place(lane, s, params.col < params.row);
-                    let inside = m + at.x < params.rows && k + at.y < params.depth;
-                    let origin = select(0u, (m + at.x) * params.row + (k + at.y) * params.col + tap, inside);
-                    left[at.y * PITCH + at.x] = select(0.0, f32(w[origin]), inside);
+                for (var turn = 0u; turn < TURNS; turn++) {
+                    let at = place(lane, turn, params.col < params.row);
+                    stage_left(at, w_of(m + at.x, k + at.y, tap));
                 }
-                for (var s = 0u; s < DEEP; s++) {
-                    let inside = in_image && k + s < params.depth;
-                    let origin = select(0u, begin + (k + s) * plane + row * params.width + col, inside);
-                    right[s * PITCH + lane] = select(0.0, f32(x[origin]), inside);
+                for (var turn = 0u; turn < TURNS; turn++) {
+                    let at = place(lane, turn, false);
+                    let channel = k + at.y;
+                    stage_right(at, x_of(first + channel * plane, in_image & vec4<bool>(channel < params.depth)));
                 }
                 workgroupBarrier();
                 multiply_staged(lane);
@@ -129,8 +135,8 @@ fn main(
 
     let pa = vec4<u32>(p + staged_column(lane)) + vec4<u32>(0u, 1u, 2u, 3u);
     let pb = pa + 32u;
-    let a = pixels(min(pa, vec4<u32>(params.pixels - 1u)));
-    let b = pixels(min(pb, vec4<u32>(params.pixels - 1u)));
+    let a = pixels(four_from(pa.x, params.pixels));
+    let b = pixels(four_from(pb.x, params.pixels));
     let dst_plane = params.dst_height * params.dst_width;
     let r_a = a.row * phases.x + phase.x;
     let r_b = b.row * phases.x + phase.x;

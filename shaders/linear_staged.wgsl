@@ -28,31 +28,21 @@ fn column(p: u32, channels: u32) -> u32 {
     return (p / params.inner) * (channels * params.inner) + p % params.inner;
 }
 
-// Position (x) and step (y) of the s-th number that an invocation stages: neighbours take neighbouring steps where those lie
-// side by side, else neighbouring positions.
-fn place(lane: u32, s: u32, steps_adjoin: bool) -> vec2<u32> {
-    return select(vec2<u32>(lane, s), vec2<u32>(lane / DEEP + (WG / DEEP) * s, lane % DEEP), steps_adjoin);
+fn columns_of(p: vec4<u32>, channels: u32) -> vec4<u32> {
+    return vec4<u32>(column(p.x, channels), column(p.y, channels), column(p.z, channels), column(p.w, channels));
 }
 
-// `own` is where the column of this invocation begins; without inner extents columns are rows of x.
-fn stage(lane: u32, m: u32, p: u32, k: u32, own: u32) {
-    for (var s = 0u; s < DEEP; s++) {
-        let at = place(lane, s, params.col == 1u);
-        let row = m + at.x;
-        let step = k + at.y;
-        let inside = row < params.rows && step < params.depth;
-        let origin = select(0u, row * params.row + step * params.col, inside);
-        left[at.y * PITCH + at.x] = select(0.0, f32(w[origin]), inside);
-    }
-    let is_flat = params.inner == 1u;
-    for (var s = 0u; s < DEEP; s++) {
-        let at = place(lane, s, is_flat);
-        let step = k + at.y;
-        let inside = p + at.x < params.columns && step < params.depth;
-        let begin = select(own, (p + at.x) * params.depth, is_flat);
-        let origin = select(0u, begin + step * params.inner, inside);
-        right[at.y * PITCH + at.x] = select(0.0, f32(x[origin]), inside);
-    }
+// Four rows of W, or four columns of x that begin at `own`, at one step; zero past the last step.
+fn w_of(row: u32, step: u32) -> vec4<f32> {
+    let inside = step < params.depth;
+    let at = four_from(row, params.rows) * params.row + select(0u, step, inside) * params.col;
+    return select(vec4<f32>(0.0), vec4<f32>(f32(w[at.x]), f32(w[at.y]), f32(w[at.z]), f32(w[at.w])), inside);
+}
+
+fn x_of(own: vec4<u32>, step: u32) -> vec4<f32> {
+    let inside = step < params.depth;
+    let at = own + select(0u, step, inside) * params.inner;
+    return select(vec4<f32>(0.0), vec4<f32>(f32(x[at.x]), f32(x[at.y]), f32(x[at.z]), f32(x[at.w])), inside);
 }
 
 fn store(m: u32, p: vec4<u32>, at: vec4<u32>, v: vec4<f32>) {
@@ -62,10 +52,6 @@ fn store(m: u32, p: vec4<u32>, at: vec4<u32>, v: vec4<f32>) {
     if p.y < params.columns { dst[to.y] = Elem(v.y); }
     if p.z < params.columns { dst[to.z] = Elem(v.z); }
     if p.w < params.columns { dst[to.w] = Elem(v.w); }
-}
-
-fn columns_of(p: vec4<u32>) -> vec4<u32> {
-    return vec4<u32>(column(p.x, params.rows), column(p.y, params.rows), column(p.z, params.rows), column(p.w, params.rows));
 }
 
 @compute @workgroup_size(WG)
@@ -80,25 +66,35 @@ fn main(
     let p = (group % across) * SIDE;
     if m >= params.rows { return; }
     let r = m + staged_row(lane);
-    let ma = min(vec4<u32>(r) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.rows - 1u));
-    let mb = min(vec4<u32>(r) + vec4<u32>(32u, 33u, 34u, 35u), vec4<u32>(params.rows - 1u));
     if params.biased == 1u {
-        tile_begin(bias_of(ma), bias_of(mb));
+        tile_begin(bias_of(four_from(r, params.rows)), bias_of(four_from(r + 32u, params.rows)));
     } else {
         tile_begin(vec4<f32>(0.0), vec4<f32>(0.0));
     }
-    let own = column(min(p + lane, params.columns - 1u), params.depth);
+    // Without inner extents columns are rows of x, whose steps lie side by side.
+    let is_flat = params.inner == 1u;
+    var own: array<vec4<u32>, TURNS>;
+    for (var turn = 0u; turn < TURNS; turn++) {
+        own[turn] = columns_of(four_from(p + place(lane, turn, is_flat).x, params.columns), params.depth);
+    }
     for (var k = 0u; k < params.depth; k += DEEP) {
         workgroupBarrier();
-        stage(lane, m, p, k, own);
+        for (var turn = 0u; turn < TURNS; turn++) {
+            let at = place(lane, turn, params.col == 1u);
+            stage_left(at, w_of(m + at.x, k + at.y));
+        }
+        for (var turn = 0u; turn < TURNS; turn++) {
+            let at = place(lane, turn, is_flat);
+            stage_right(at, x_of(own[turn], k + at.y));
+        }
         workgroupBarrier();
         multiply_staged(lane);
     }
 
     let pa = vec4<u32>(p + staged_column(lane)) + vec4<u32>(0u, 1u, 2u, 3u);
     let pb = pa + 32u;
-    let ta = columns_of(pa);
-    let tb = columns_of(pb);
+    let ta = columns_of(pa, params.rows);
+    let tb = columns_of(pb, params.rows);
     store(r, pa, ta, tile[0]);
     store(r + 1u, pa, ta, tile[1]);
     store(r + 2u, pa, ta, tile[2]);

@@ -21,28 +21,27 @@ struct Params {
 @group(0) @binding(2) var<storage, read> b: array<Elem>;          // [batch, depth, columns] or transposed
 @group(0) @binding(3) var<storage, read_write> dst: array<Elem>;  // [batch, rows, columns]
 
-// Position (x) and step (y) of the s-th number that an invocation stages: neighbours take neighbouring steps where those lie
-// side by side, else neighbouring positions.
-fn place(lane: u32, s: u32, steps_adjoin: bool) -> vec2<u32> {
-    return select(vec2<u32>(lane, s), vec2<u32>(lane / DEEP + (WG / DEEP) * s, lane % DEEP), steps_adjoin);
+// Four rows of a, or four columns of b, at one step; zero past the last step.
+fn a_of(z: u32, row: u32, step: u32) -> vec4<f32> {
+    let inside = step < params.depth;
+    let at = z * params.a_batch + select(0u, step, inside) * params.a_col + four_from(row, params.rows) * params.a_row;
+    return select(vec4<f32>(0.0), vec4<f32>(f32(a[at.x]), f32(a[at.y]), f32(a[at.z]), f32(a[at.w])), inside);
+}
+
+fn b_of(z: u32, column: u32, step: u32) -> vec4<f32> {
+    let inside = step < params.depth;
+    let at = z * params.b_batch + select(0u, step, inside) * params.b_row + four_from(column, params.columns) * params.b_col;
+    return select(vec4<f32>(0.0), vec4<f32>(f32(b[at.x]), f32(b[at.y]), f32(b[at.z]), f32(b[at.w])), inside);
 }
 
 fn stage(lane: u32, z: u32, m: u32, n: u32, k: u32) {
-    for (var s = 0u; s < DEEP; s++) {
-        let at = place(lane, s, params.a_col == 1u);
-        let row = m + at.x;
-        let step = k + at.y;
-        let inside = row < params.rows && step < params.depth;
-        let origin = select(0u, z * params.a_batch + row * params.a_row + step * params.a_col, inside);
-        left[at.y * PITCH + at.x] = select(0.0, f32(a[origin]), inside);
+    for (var turn = 0u; turn < TURNS; turn++) {
+        let at = place(lane, turn, params.a_col == 1u);
+        stage_left(at, a_of(z, m + at.x, k + at.y));
     }
-    for (var s = 0u; s < DEEP; s++) {
-        let at = place(lane, s, params.b_row == 1u);
-        let column = n + at.x;
-        let step = k + at.y;
-        let inside = column < params.columns && step < params.depth;
-        let origin = select(0u, z * params.b_batch + step * params.b_row + column * params.b_col, inside);
-        right[at.y * PITCH + at.x] = select(0.0, f32(b[origin]), inside);
+    for (var turn = 0u; turn < TURNS; turn++) {
+        let at = place(lane, turn, params.b_row == 1u);
+        stage_right(at, b_of(z, n + at.x, k + at.y));
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Workload;
 use super::inputs::{numbers, tensor};
-use super::layers::{Make, passes};
+use super::layers::{Make, passes, passes_f16};
 
 /// Every kind of this file.
 pub static ALL: &[Make] = &[attention, layer, training];
@@ -39,7 +39,10 @@ fn attention(context: &Context, large: bool, filter: &str) -> Result<Vec<Workloa
         let weights = AttentionWeights { w_qkv: v[1], b_qkv: Some(v[2]), w_o: v[3], b_o: Some(v[4]), positions };
         tape.couple_attention(v[0], &weights, &AttentionOptions::new(heads, 1))
     };
-    Ok(passes("attention", json!({ "batch": b, "channels": c, "heads": heads }), inputs, seed, couple))
+    let sizes = json!({ "batch": b, "channels": c, "heads": heads });
+    let mut all = passes("attention", sizes.clone(), inputs.clone(), seed.clone(), couple);
+    all.extend(passes_f16(context, large, "attention", sizes, &inputs, &seed, couple)?);
+    Ok(all)
 }
 
 /// A network whose parameters come from the formula, in the order of the model, and their names and extents.

@@ -18,6 +18,15 @@ pub fn tensor(context: &Context, shape: &[usize], k: usize, scale: f32, shift: f
     Tensor::from_slice(context, &numbers(len, k, scale, shift), shape, DType::F32)
 }
 
+/// The same numbers in half the bits.
+pub fn halved(tensors: &[Tensor]) -> Result<Vec<Tensor>> {
+    let Some(first) = tensors.first() else { return Ok(vec![]) };
+    let mut commands = first.context().commands();
+    let halved = tensors.iter().map(|tensor| commands.cast(tensor, DType::F16)).collect();
+    commands.submit()?;
+    halved
+}
+
 /// The `k`-th input with groups of `n` numbers along `axis` divided by their lengths.
 pub fn on_sphere(context: &Context, shape: &[usize], k: usize, axis: usize, n: usize) -> Result<Tensor> {
     let mut commands = context.commands();

@@ -8,7 +8,7 @@ use kuramoto::{
 use serde_json::json;
 
 use super::Workload;
-use super::inputs::{on_sphere, tensor};
+use super::inputs::{halved, on_sphere, tensor};
 
 /// Makes the workloads of one kind whose name contains the text.
 pub type Make = fn(&Context, bool, &str) -> Result<Vec<Workload>>;
@@ -38,6 +38,24 @@ pub fn passes(
         gradients.get(vars[0]).cloned().ok_or_else(|| Error::new(ErrorKind::Param, "the first input got no gradient"))
     };
     vec![first, Workload { name, pass: "training", sizes, run: Box::new(run) }]
+}
+
+/// The same with operands of f16, on devices that have more than a cast for these.
+pub fn passes_f16(
+    context: &Context,
+    large: bool,
+    name: &'static str,
+    mut sizes: serde_json::Value,
+    inputs: &[Tensor],
+    seed: &Tensor,
+    apply: impl Fn(&mut Tape, &[Var]) -> Result<Var> + Clone + 'static,
+) -> Result<Vec<Workload>> {
+    if !large || !context.has_f16() {
+        return Ok(vec![]);
+    }
+    sizes["dtype"] = json!("f16");
+    let seed = halved(std::slice::from_ref(seed))?.remove(0);
+    Ok(passes(name, sizes, halved(inputs)?, seed, apply))
 }
 
 fn sphere_step(context: &Context, large: bool, filter: &str) -> Result<Vec<Workload>> {
@@ -106,7 +124,9 @@ fn matmul(context: &Context, large: bool, filter: &str) -> Result<Vec<Workload>>
     let inputs = vec![tensor(context, &[n, n], 0, 1.0, 0.0)?, tensor(context, &[n, n], 1, 1.0, 0.0)?];
     let seed = tensor(context, &[n, n], 2, 1.0, 0.0)?;
     let product = |tape: &mut Tape, v: &[Var]| tape.matmul(v[0], v[1], MatmulOptions::default());
-    Ok(passes("matmul", json!({ "n": n }), inputs, seed, product))
+    let mut all = passes("matmul", json!({ "n": n }), inputs.clone(), seed.clone(), product);
+    all.extend(passes_f16(context, large, "matmul", json!({ "n": n }), &inputs, &seed, product)?);
+    Ok(all)
 }
 
 fn conv2d(context: &Context, large: bool, filter: &str) -> Result<Vec<Workload>> {

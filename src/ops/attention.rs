@@ -26,12 +26,10 @@ const BLOCKS: &[u32] = &[32];
 /// The same where four rows stay in registers.
 const BLOCKS_FOUR: &[u32] = &[8, 16];
 
-/// The same where other rows are staged in workgroup memory; the gradients hold more, and have no kernel for the last.
+/// The same where other rows are staged in workgroup memory.
 const BLOCKS_STAGED: &[u32] = &[16, 32, 64];
-const BLOCKS_STAGED_BACKWARD: &[u32] = &[16, 32];
 
 const CONSTANTS_STAGED: &[Constant] = &[Constant { name: "D", values: BLOCKS_STAGED }];
-const CONSTANTS_STAGED_BACKWARD: &[Constant] = &[Constant { name: "D", values: BLOCKS_STAGED_BACKWARD }];
 
 const CONSTANTS: &[Constant] = &[Constant { name: "D", values: BLOCKS }];
 const CONSTANTS_FOUR: &[Constant] = &[Constant { name: "D", values: BLOCKS_FOUR }];
@@ -100,7 +98,7 @@ pub static BACKWARD_Q_STAGED: Kernel = Kernel {
     ),
     params: ParamsScores::FIELDS,
     bindings: BACKWARD_Q_BINDINGS,
-    constants: CONSTANTS_STAGED_BACKWARD,
+    constants: CONSTANTS_STAGED,
 };
 
 const BACKWARD_Q_BINDINGS: &[Binding] = &[
@@ -142,7 +140,7 @@ pub static BACKWARD_KV_STAGED: Kernel = Kernel {
     ),
     params: ParamsScores::FIELDS,
     bindings: BACKWARD_KV_BINDINGS,
-    constants: CONSTANTS_STAGED_BACKWARD,
+    constants: CONSTANTS_STAGED,
 };
 
 const BACKWARD_KV_BINDINGS: &[Binding] = &[
@@ -329,16 +327,13 @@ impl Scores {
         let q = self.empty(commands, self.padded())?;
         let k = self.empty(commands, self.padded())?;
         let v = self.empty(commands, self.padded())?;
-        // Wide heads have no staged kernels for gradients; the layout is the same for the plain ones.
-        let has_none = self.variant() == Variant::Staged && self.block() > 32;
-        let at = if has_none { Scores { variant: Some(Variant::Plain), ..*self } } else { *self };
-        let (params, constants) = (at.params(), at.constants());
+        let (params, constants) = (self.params(), self.constants());
         let binds = [read(heads), read(mixed_bar), read(stats), read(delta), write(&q)];
-        let kernel = at.kernel([&BACKWARD_Q, &BACKWARD_Q_FOUR, &BACKWARD_Q_STAGED]);
-        commands.dispatch(kernel, DType::F32, &constants, &params, &binds, at.work(2, 2))?;
+        let kernel = self.kernel([&BACKWARD_Q, &BACKWARD_Q_FOUR, &BACKWARD_Q_STAGED]);
+        commands.dispatch(kernel, DType::F32, &constants, &params, &binds, self.work(2, 2))?;
         let binds = [read(heads), read(mixed_bar), read(stats), read(delta), write(&k), write(&v)];
-        let kernel = at.kernel([&BACKWARD_KV, &BACKWARD_KV_FOUR, &BACKWARD_KV_STAGED]);
-        commands.dispatch(kernel, DType::F32, &constants, &params, &binds, at.work(2, 2))?;
+        let kernel = self.kernel([&BACKWARD_KV, &BACKWARD_KV_FOUR, &BACKWARD_KV_STAGED]);
+        commands.dispatch(kernel, DType::F32, &constants, &params, &binds, self.work(2, 2))?;
         Ok([q, k, v])
     }
 }

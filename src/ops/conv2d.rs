@@ -19,7 +19,7 @@ mod contracts;
 #[path = "conv2d_device.rs"]
 mod device;
 
-pub use contracts::{BACKWARD_W, BACKWARD_W_REG, BACKWARD_X, FORWARD, REG, STAGED};
+pub use contracts::{BACKWARD_W, BACKWARD_W_REG, BACKWARD_W_STAGED, BACKWARD_X, FORWARD, REG, STAGED};
 
 /// Options of a convolution: rows first, then columns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -206,6 +206,17 @@ pub static SPEC: OpSpec = OpSpec {
     name: "conv2d",
     formula: "dst[b,o,r,c] = bias[o] + sum w[o,i,dr,dc] x[b,i,r s+dr-p,c t+dc-q]",
     differentiable: true,
-    kernels: &[&FORWARD, &REG, &STAGED, &BACKWARD_X, &BACKWARD_W, &BACKWARD_W_REG, &super::sum_columns::KERNEL],
+    kernels: &[
+        &FORWARD,
+        &REG,
+        &STAGED,
+        &BACKWARD_X,
+        &BACKWARD_W,
+        &BACKWARD_W_REG,
+        &BACKWARD_W_STAGED,
+        &super::sum_columns::KERNEL,
+        &super::channel_sums::KERNEL,
+        &super::sum_rows::KERNEL,
+    ],
     cases: cases::cases,
 };

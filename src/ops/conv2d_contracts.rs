@@ -102,7 +102,16 @@ pub static BACKWARD_W: Kernel = Kernel {
 /// The same with a tile of registers.
 pub static BACKWARD_W_REG: Kernel = Kernel {
     name: "conv2d_bwd_w_reg",
-    source: source!("conv2d_bwd_w_reg", "grid", "tile"),
+    source: source!("conv2d_bwd_w_reg", "grid", "tile", "conv2d_taps"),
+    params: ParamsW::FIELDS,
+    bindings: BINDINGS_W,
+    constants: &[],
+};
+
+/// Cotangents of the weights alone, with operands staged in workgroup memory.
+pub static BACKWARD_W_STAGED: Kernel = Kernel {
+    name: "conv2d_bwd_w_staged",
+    source: source!("conv2d_bwd_w_staged", "grid", "tile", "staged", "conv2d_taps"),
     params: ParamsW::FIELDS,
     bindings: BINDINGS_W,
     constants: &[],

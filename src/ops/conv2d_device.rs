@@ -1,13 +1,15 @@
 //! How [`super::Conv2d`] runs on a device.
 
 use super::contracts::{Params, ParamsReg, ParamsW};
-use super::{BACKWARD_W, BACKWARD_W_REG, BACKWARD_X, Conv2d, FORWARD, REG, STAGED, Variant, choose};
+use super::{BACKWARD_W, BACKWARD_W_REG, BACKWARD_W_STAGED, BACKWARD_X, Conv2d, FORWARD, REG, STAGED, Variant, choose};
 use crate::cpu::conv2d::Extents;
+use crate::cpu::{Over, Rows};
 use crate::error::Result;
 use crate::gpu::{Commands, Tensor, Work, read, write};
-use crate::kernel::DType;
+use crate::kernel::{DType, WORKGROUP};
+use crate::ops::channel_sums::{Factor, channel_sums};
 use crate::ops::sum_columns::{split, sum_columns};
-use crate::ops::variant::SIDE;
+use crate::ops::variant::{SIDE, split_staged};
 
 /// Rows and columns of a tile of registers, as in the shaders.
 const TILE: usize = 8;
@@ -133,14 +135,19 @@ impl Conv2d {
         let e = &self.extents;
         let columns = e.c_in * e.kernel[0] * e.kernel[1];
         let (pixels, weights) = (e.batch * e.out[0] * e.out[1], e.c_out * columns);
-        let sums = weights + if needs[1] { e.c_out } else { 0 };
         // Without weights there is no tile whose invocation could hold the bias' sums.
         let variant = if weights == 0 { Variant::Plain } else { self.variant(commands, x.dtype())? };
+        // Staged, the bias is a sum of its own.
+        let is_staged = variant == Variant::Staged;
+        let sums = weights + if needs[1] && !is_staged { e.c_out } else { 0 };
+        let blocks = e.c_out.div_ceil(SIDE) * columns.div_ceil(SIDE);
         let (kernel, invocations) = match variant {
             Variant::Plain => (&BACKWARD_W, sums),
+            Variant::Staged if !needs[0] => return Ok([None, self.bias_bar(commands, g, needs[1])?]),
+            Variant::Staged => (&BACKWARD_W_STAGED, blocks * WORKGROUP as usize),
             _ => (&BACKWARD_W_REG, e.c_out.div_ceil(TILE) * columns.div_ceil(TILE)),
         };
-        let split = split(pixels, invocations);
+        let split = if is_staged { split_staged(pixels, blocks) } else { split(pixels, invocations) };
         let partial = commands.empty(&[split.tiles, sums], DType::F32)?;
         let params = ParamsW {
             pixels: pixels as u32,
@@ -160,11 +167,25 @@ impl Conv2d {
             tiles: split.tiles as u32,
             sums: sums as u32,
         };
-        let work = Work::invocations(split.tiles * invocations).rounds(split.run).flops(self.flops());
+        // Each step is staged and multiplied.
+        let rounds = if is_staged { 4 * split.run + 8 } else { split.run };
+        let work = Work::invocations(split.tiles * invocations).rounds(rounds).flops(self.flops());
         commands.dispatch(kernel, x.dtype(), &[], &params, &[read(x), read(g), write(&partial)], work)?;
         let w_bar = needs[0].then(|| sum_columns(commands, &partial, 0, &self.w_shape())).transpose()?;
-        let bias_bar = needs[1].then(|| sum_columns(commands, &partial, weights, &[e.c_out])).transpose()?;
+        let bias_bar = if is_staged {
+            self.bias_bar(commands, g, needs[1])?
+        } else {
+            needs[1].then(|| sum_columns(commands, &partial, weights, &[e.c_out])).transpose()?
+        };
         Ok([w_bar, bias_bar])
+    }
+
+    /// Cotangent of the bias, if it is needed.
+    fn bias_bar(&self, commands: &mut Commands, g: &Tensor, needed: bool) -> Result<Option<Tensor>> {
+        let e = &self.extents;
+        let at = Rows { outer: e.batch, channels: e.c_out, inner: e.out[0] * e.out[1], over: Over::Samples };
+        let sum = |commands: &mut Commands| channel_sums(commands, g, Factor::None, &at, g.dtype())?.plain(commands);
+        needed.then(|| sum(commands)).transpose()
     }
 
     /// Cotangents of all inputs that `needs` asks for.

@@ -35,6 +35,9 @@ crate::params! {
     }
 }
 
+/// Invocations of a subgroup.
+const LANES: &[u32] = &[8, 16, 32, 64];
+
 /// The product.
 pub static PRODUCT: Kernel = Kernel {
     name: "matmul_cooperative",
@@ -45,7 +48,7 @@ pub static PRODUCT: Kernel = Kernel {
         input("b", Elem::Storage, "[batch, depth, columns]"),
         output("dst", Elem::F32, "[batch, rows, columns]"),
     ],
-    constants: &[Constant { name: "EDGE", values: &[8, 16] }],
+    constants: &[Constant { name: "EDGE", values: &[8, 16] }, Constant { name: "LANES", values: LANES }],
 };
 
 /// An operand, filled up.
@@ -136,6 +139,17 @@ pub(super) fn serves(context: &Context, dtype: DType) -> Result<bool> {
     Ok(dtype == DType::F16 && trusted_tile(context)?.is_some())
 }
 
+/// Whether a workgroup of the product, and what it stages, fits the device, whose subgroups are all of one known size.
+#[cfg(feature = "gpu")]
+fn fits(context: &Context, edge: u32) -> bool {
+    let (limits, info) = (context.device().limits(), context.info());
+    let fours = 8 * edge * (edge / 2 + 2) + 2 * edge * (2 * edge + 2);
+    info.subgroup_min_size == info.subgroup_max_size
+        && LANES.contains(&info.subgroup_min_size)
+        && limits.max_compute_workgroup_storage_size >= 8 * fours
+        && limits.max_compute_invocations_per_workgroup >= 4 * info.subgroup_min_size
+}
+
 /// The edge of the cooperative matrices (f16 operands, f32 sums) whose products this device gets right: 8, 16, or `None`
 /// where it has none or gets them wrong.
 ///
@@ -146,7 +160,7 @@ pub(super) fn serves(context: &Context, dtype: DType) -> Result<bool> {
 /// `DeviceLost`, `Timeout`.
 #[cfg(feature = "gpu")]
 pub fn trusted_tile(context: &Context) -> Result<Option<u32>> {
-    let Some(edge) = context.cooperative_tile() else { return Ok(None) };
+    let Some(edge) = context.cooperative_tile().filter(|edge| fits(context, *edge)) else { return Ok(None) };
     let right = match context.cooperation() {
         Some(right) => right,
         None => {
@@ -235,7 +249,7 @@ impl Product<'_> {
     pub fn record_long(&self, commands: &mut Commands, edge: u32) -> Result<()> {
         // Enough parts to fill a device, none of fewer than 512 terms.
         let Sizes { rows, columns, .. } = self.sizes(edge, 1);
-        let blocks = rows * columns / (32 * (edge * edge) as usize);
+        let blocks = rows * columns / (64 * (edge * edge) as usize);
         let parts = (512 / blocks.max(1)).clamp(1, self.a.columns.len.div_ceil(512).max(1));
         self.record_parts(commands, edge, parts)
     }
@@ -267,8 +281,8 @@ impl Product<'_> {
         let edge = edge as usize;
         Sizes {
             rows: self.a.rows.len.next_multiple_of(8 * edge),
-            columns: self.b.columns.len.next_multiple_of(4 * edge),
-            depth: self.a.columns.len.next_multiple_of(edge * parts),
+            columns: self.b.columns.len.next_multiple_of(8 * edge),
+            depth: self.a.columns.len.next_multiple_of(2 * edge * parts),
         }
     }
 
@@ -316,10 +330,20 @@ struct Sizes {
 fn multiply(commands: &mut Commands, edge: u32, params: &Params, [a, b, sums]: [&Tensor; 3]) -> Result<()> {
     let e = edge as usize;
     let [batch, rows, columns, depth] = [params.batch, params.rows, params.columns, params.depth].map(|v| v as usize);
-    // A subgroup may have both blocks of its workgroup to do.
-    let work = Work::workgroups(batch * (rows / (8 * e)) * (columns / (4 * e))).rounds(2 * (depth / e + 1));
+    // Each step is loaded, staged and multiplied.
+    let lanes = commands.context().info().subgroup_min_size;
+    let turns = 4 * (edge * edge) / (4 * lanes);
+    let rounds = (depth / (2 * e) + 1) * (2 * turns as usize + 3);
+    let work = Work::workgroups(batch * (rows / (8 * e)) * (columns / (8 * e))).rounds(rounds);
     let work = work.flops(2 * batch * rows * columns * depth);
-    commands.dispatch(&PRODUCT, DType::F16, &[("EDGE", edge)], params, &[read(a), read(b), write(sums)], work)
+    commands.dispatch(
+        &PRODUCT,
+        DType::F16,
+        &[("EDGE", edge), ("LANES", lanes)],
+        params,
+        &[read(a), read(b), write(sums)],
+        work,
+    )
 }
 
 /// Work of a kernel that takes patches of a batch of matrices.
@@ -337,8 +361,18 @@ impl View<'_> {
         View { rows: self.columns, columns: self.rows, ..self }
     }
 
+    /// Whether the matrices already lie row by row, with no room for zeros around.
+    fn is_packed(&self, batch: usize, rows: usize, columns: usize) -> bool {
+        let (r, c) = (self.rows, self.columns);
+        let is_whole = (r.len, c.len) == (rows, columns) && (batch == 1 || self.batch_step == rows * columns);
+        is_whole && r.run >= r.len && r.step == columns && c.run >= c.len && c.step == 1
+    }
+
     /// The matrices with zeros around, row by row.
     fn packed(&self, commands: &mut Commands, batch: usize, rows: usize, columns: usize) -> Result<Tensor> {
+        if self.is_packed(batch, rows, columns) {
+            return Ok(self.tensor.clone());
+        }
         let packed = commands.empty(&[batch, rows, columns], DType::F16)?;
         let params = ParamsPack {
             batch: batch as u32,

@@ -18,7 +18,7 @@ mod contracts;
 #[path = "linear_device.rs"]
 mod device;
 
-pub use contracts::{BACKWARD_W, BACKWARD_W_REG, FORWARD, FORWARD_REG, FORWARD_STAGED};
+pub use contracts::{BACKWARD_W, BACKWARD_W_REG, BACKWARD_W_STAGED, FORWARD, FORWARD_REG, FORWARD_STAGED};
 
 /// A map with fixed extents.
 #[derive(Clone, Debug)]
@@ -199,7 +199,10 @@ pub static SPEC: OpSpec = OpSpec {
         &FORWARD_STAGED,
         &BACKWARD_W,
         &BACKWARD_W_REG,
+        &BACKWARD_W_STAGED,
         &super::sum_columns::KERNEL,
+        &super::channel_sums::KERNEL,
+        &super::sum_rows::KERNEL,
         &super::cooperative::PRODUCT,
         &super::cooperative::PACK,
         &super::cooperative::UNPACK,

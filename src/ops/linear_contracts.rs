@@ -69,3 +69,12 @@ pub static BACKWARD_W_REG: Kernel = Kernel {
     bindings: BINDINGS_W,
     constants: &[],
 };
+
+/// Cotangents of the weights alone, with operands staged in workgroup memory.
+pub static BACKWARD_W_STAGED: Kernel = Kernel {
+    name: "linear_bwd_w_staged",
+    source: source!("linear_bwd_w_staged", "grid", "tile", "staged"),
+    params: ParamsW::FIELDS,
+    bindings: BINDINGS_W,
+    constants: &[],
+};

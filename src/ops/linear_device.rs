@@ -1,15 +1,15 @@
 //! Dispatches of [`super::Linear`].
 
 use super::contracts::{Params, ParamsW};
-use super::{BACKWARD_W, BACKWARD_W_REG, FORWARD, FORWARD_REG, FORWARD_STAGED, Linear, Variant};
+use super::{BACKWARD_W, BACKWARD_W_REG, BACKWARD_W_STAGED, FORWARD, FORWARD_REG, FORWARD_STAGED, Linear, Variant};
 use crate::cpu::{Over, Rows};
 use crate::error::Result;
 use crate::gpu::{Commands, Tensor, Work, read, write};
-use crate::kernel::DType;
+use crate::kernel::{DType, WORKGROUP};
 use crate::ops::channel_sums::{Factor, channel_sums};
 use crate::ops::cooperative::{self, Axis, Product, View};
 use crate::ops::sum_columns::{split, sum_columns};
-use crate::ops::variant::SIDE;
+use crate::ops::variant::{SIDE, split_staged};
 
 /// Rows and columns of a tile of registers, as in the shaders.
 const TILE: usize = 8;
@@ -58,11 +58,16 @@ impl Linear {
             Product { batch: 1, a, b, dst, shift: None }.record_long(commands, edge)?;
             found[0] = Some(w_bar);
         }
-        if needs[1] {
-            let at = Rows { outer: e.outer, channels: e.rows, inner: e.inner, over: Over::Samples };
-            found[1] = Some(channel_sums(commands, g, Factor::None, &at, g.dtype())?.plain(commands)?);
-        }
+        found[1] = self.bias_bar(commands, g, needs[1])?;
         Ok(found)
+    }
+
+    /// Cotangent of the bias, if it is needed.
+    fn bias_bar(&self, commands: &mut Commands, g: &Tensor, needed: bool) -> Result<Option<Tensor>> {
+        let e = &self.extents;
+        let at = Rows { outer: e.outer, channels: e.rows, inner: e.inner, over: Over::Samples };
+        let sum = |commands: &mut Commands| channel_sums(commands, g, Factor::None, &at, g.dtype())?.plain(commands);
+        needed.then(|| sum(commands)).transpose()
     }
 
     /// `dst = W x + bias`, or with `transposed` the cotangent of `x`.
@@ -126,16 +131,20 @@ impl Linear {
     ) -> Result<[Option<Tensor>; 2]> {
         let e = &self.extents;
         let (columns, weights) = (e.outer * e.inner, e.rows * e.depth);
-        let width = weights + if needs[1] { e.rows } else { 0 };
         // Without weights there is no tile whose invocation could hold the bias' sums.
         let variant = if weights == 0 { Variant::Plain } else { self.variant(commands, x.dtype())? };
+        // Staged, the bias is a sum of its own.
+        let is_staged = variant == Variant::Staged;
+        let width = weights + if needs[1] && !is_staged { e.rows } else { 0 };
+        let blocks = e.rows.div_ceil(SIDE) * e.depth.div_ceil(SIDE);
         let (kernel, invocations) = match variant {
             Variant::Plain => (&BACKWARD_W, width),
-            // Gradients of parameters have no staged kernel.
-            Variant::Registers | Variant::Staged => (&BACKWARD_W_REG, e.rows.div_ceil(TILE) * e.depth.div_ceil(TILE)),
+            Variant::Registers => (&BACKWARD_W_REG, e.rows.div_ceil(TILE) * e.depth.div_ceil(TILE)),
+            Variant::Staged if !needs[0] => return Ok([None, self.bias_bar(commands, g, needs[1])?]),
+            Variant::Staged => (&BACKWARD_W_STAGED, blocks * WORKGROUP as usize),
             Variant::Cooperative => return self.parameters_bar_cooperative(commands, x, g, needs),
         };
-        let split = split(columns, invocations);
+        let split = if is_staged { split_staged(columns, blocks) } else { split(columns, invocations) };
         let partial = commands.empty(&[split.tiles, width], DType::F32)?;
         let params = ParamsW {
             columns: columns as u32,
@@ -146,10 +155,16 @@ impl Linear {
             tiles: split.tiles as u32,
             width: width as u32,
         };
-        let work = Work::invocations(split.tiles * invocations).rounds(split.run).flops(2 * columns * width);
+        let work = Work::invocations(split.tiles * invocations).flops(2 * columns * width);
+        // Each step is staged and multiplied.
+        let work = work.rounds(if is_staged { 4 * split.run + 8 } else { split.run });
         commands.dispatch(kernel, x.dtype(), &[], &params, &[read(x), read(g), write(&partial)], work)?;
         let w_bar = needs[0].then(|| sum_columns(commands, &partial, 0, &[e.rows, e.depth])).transpose()?;
-        let bias_bar = needs[1].then(|| sum_columns(commands, &partial, weights, &[e.rows])).transpose()?;
+        let bias_bar = if is_staged {
+            self.bias_bar(commands, g, needs[1])?
+        } else {
+            needs[1].then(|| sum_columns(commands, &partial, weights, &[e.rows])).transpose()?
+        };
         Ok([w_bar, bias_bar])
     }
 }

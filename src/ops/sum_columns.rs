@@ -48,7 +48,13 @@ pub(super) struct Split {
 /// terms, for the second stage costs too, and none of more than 4096, for one invocation adds them one by one.
 #[cfg(feature = "gpu")]
 pub(super) fn split(terms: usize, invocations: usize) -> Split {
-    let filling = (8192 / invocations.max(1)).clamp(1, terms.div_ceil(128).max(1));
+    split_into(terms, 8192 / invocations.max(1), 128)
+}
+
+/// The same into about `tiles`, none of fewer than `least` terms.
+#[cfg(feature = "gpu")]
+pub(super) fn split_into(terms: usize, tiles: usize, least: usize) -> Split {
+    let filling = tiles.clamp(1, terms.div_ceil(least).max(1));
     let run = terms.div_ceil(filling.max(terms.div_ceil(4096))).max(1);
     Split { run, tiles: terms.div_ceil(run).max(1) }
 }

@@ -4,6 +4,8 @@
 #[cfg(feature = "gpu")]
 use super::cooperative;
 #[cfg(feature = "gpu")]
+use super::sum_columns::{Split, split_into};
+#[cfg(feature = "gpu")]
 use crate::error::Result;
 #[cfg(feature = "gpu")]
 use crate::gpu::Context;
@@ -73,3 +75,9 @@ impl Variant {
 /// Rows and columns of a workgroup that stages its operands, as in the shaders.
 #[cfg(feature = "gpu")]
 pub(super) const SIDE: usize = 64;
+
+/// Cuts a sum over `terms` for `blocks` workgroups that stage their operands: 2,048 of them fill a large GPU.
+#[cfg(feature = "gpu")]
+pub(super) fn split_staged(terms: usize, blocks: usize) -> Split {
+    split_into(terms, 2048 / blocks.max(1), 256)
+}

@@ -397,6 +397,7 @@ const ENTRIES: &[Entry] = &[
     },
     Entry { kernel: "conv2d_bwd_w", constants: &[], params: CONV_W, lengths: CONV_W_LENGTHS, groups: 2 },
     Entry { kernel: "conv2d_bwd_w_reg", constants: &[], params: CONV_W, lengths: CONV_W_LENGTHS, groups: 1 },
+    Entry { kernel: "conv2d_bwd_w_staged", constants: &[], params: CONV_W, lengths: CONV_W_LENGTHS, groups: 2 },
     Entry {
         kernel: "conv2d_bwd_x",
         constants: &[],
@@ -986,6 +987,7 @@ const ENTRIES: &[Entry] = &[
     Entry { kernel: "linear", constants: &[], params: LINEAR, lengths: LINEAR_LENGTHS, groups: 5 },
     Entry { kernel: "linear_bwd_w", constants: &[], params: LINEAR_W, lengths: LINEAR_W_LENGTHS, groups: 2 },
     Entry { kernel: "linear_bwd_w_reg", constants: &[], params: LINEAR_W, lengths: LINEAR_W_LENGTHS, groups: 1 },
+    Entry { kernel: "linear_bwd_w_staged", constants: &[], params: LINEAR_W, lengths: LINEAR_W_LENGTHS, groups: 2 },
     Entry { kernel: "linear_reg", constants: &[], params: LINEAR, lengths: LINEAR_LENGTHS, groups: 2 },
     Entry { kernel: "linear_staged", constants: &[], params: LINEAR, lengths: LINEAR_LENGTHS, groups: 1 },
     Entry { kernel: "linear_u1", constants: &[], params: LINEAR_U1, lengths: LINEAR_U1_LENGTHS, groups: 3 },
