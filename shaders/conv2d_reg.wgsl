@@ -1,7 +1,7 @@
 // conv2d and its transpose in x with a tile of registers:
-//   dst[b, m, r, c] = bias[m] + sum_{k, dr, dc} w[m row + k col + (dr, dc)] x[b, k, r s + dr - p, c t + dc - q]
+//   dst[b, m, r, c] = bias[m] + sum_{k, dr, dc} w[m row + k col + (dr, dc) tap] x[b, k, r s + dr - p, c t + dc - q]
 // or, transposed,
-//   dst[b, m, r, c] =           sum_{k, dr, dc} w[m row + k col + (dr, dc)] x[b, k, (r + p - dr) / s, (c + q - dc) / t]
+//   dst[b, m, r, c] =           sum_{k, dr, dc} w[m row + k col + (dr, dc) tap] x[b, k, (r + p - dr) / s, (c + q - dc) / t]
 // over the taps for which both quotients are whole and within x.
 //
 // One invocation per 8 channels m and 8 pixels, a workgroup for one set of channels and 512 pixels; neighbours take
@@ -26,6 +26,7 @@ struct Params {
     pad_w: u32,
     row: u32,
     col: u32,
+    tap: u32,         // between neighbouring taps
     transposed: u32,
     biased: u32,      // 0: bias is bound to w and not read
 }
@@ -123,8 +124,8 @@ fn main(
             if any(in_a) || any(in_b) {
                 var xa = select(begin_a, begin_a + row_a * params.width + col_a, in_a);
                 var xb = select(begin_b, begin_b + row_b * params.width + col_b, in_b);
-                var wa = ma * params.row + dr * params.kw + dc;
-                var wb = mb * params.row + dr * params.kw + dc;
+                var wa = ma * params.row + (dr * params.kw + dc) * params.tap;
+                var wb = mb * params.row + (dr * params.kw + dc) * params.tap;
                 for (var k = 0u; k < params.depth; k++) {
                     let va = select(vec4<f32>(0.0), x_of(xa), in_a);
                     let vb = select(vec4<f32>(0.0), x_of(xb), in_b);

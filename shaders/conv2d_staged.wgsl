@@ -1,7 +1,7 @@
 // conv2d and its transpose in x, as in conv2d_reg, with operands staged in workgroup memory:
-//   dst[b, m, r, c] = bias[m] + sum_{k, dr, dc} w[m row + k col + (dr, dc)] x[b, k, r s + dr - p, c t + dc - q]
+//   dst[b, m, r, c] = bias[m] + sum_{k, dr, dc} w[m row + k col + (dr, dc) tap] x[b, k, r s + dr - p, c t + dc - q]
 // or, transposed,
-//   dst[b, m, r, c] =           sum_{k, dr, dc} w[m row + k col + (dr, dc)] x[b, k, (r + p - dr) / s, (c + q - dc) / t]
+//   dst[b, m, r, c] =           sum_{k, dr, dc} w[m row + k col + (dr, dc) tap] x[b, k, (r + p - dr) / s, (c + q - dc) / t]
 //
 // One workgroup per 64 channels m and 64 pixels of one phase; neighbours stage neighbouring pixels. Taps are outside,
 // channels of x inside.
@@ -24,13 +24,14 @@ struct Params {
     pad_w: u32,
     row: u32,
     col: u32,
+    tap: u32,         // between neighbouring taps
     transposed: u32,
     biased: u32,      // 0: bias is bound to w and not read
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<Elem>;          // [batch, depth, height, width]
-@group(0) @binding(2) var<storage, read> w: array<Elem>;          // [rows, depth, kh, kw] or [depth, rows, kh, kw]
+@group(0) @binding(2) var<storage, read> w: array<Elem>;          // weights in any order
 @group(0) @binding(3) var<storage, read> bias: array<Elem>;       // [rows]
 @group(0) @binding(4) var<storage, read_write> dst: array<Elem>;  // [batch, rows, dst_height, dst_width]
 
@@ -53,7 +54,7 @@ fn bias_of(m: vec4<u32>) -> vec4<f32> {
 // Four channels of dst at one channel of x and one tap; zero past the last channel of x.
 fn w_of(m: u32, k: u32, tap: u32) -> vec4<f32> {
     let inside = k < params.depth;
-    let at = four_from(m, params.rows) * params.row + select(0u, k, inside) * params.col + tap;
+    let at = four_from(m, params.rows) * params.row + select(0u, k, inside) * params.col + tap * params.tap;
     return select(vec4<f32>(0.0), vec4<f32>(f32(w[at.x]), f32(w[at.y]), f32(w[at.z]), f32(w[at.w])), inside);
 }
 

@@ -49,7 +49,9 @@ fn main(
         v_sums[c] = vec4<f32>();
     }
     // The first query that sees this key, and the first one that sees any of the workgroup.
-    let own_begin = select(0u, j, params.causal == 1u);
+    let sees = select(0u, j, params.causal == 1u);
+    // Past the last token there is nothing to do but staging.
+    let own_begin = select(params.tokens, sees, j < params.tokens);
     let begin = select(0u, place.token, params.causal == 1u);
     for (var first = begin; first < params.tokens; first += SHARED) {
         let count = min(SHARED, params.tokens - first);

@@ -46,8 +46,9 @@ fn main(
     let top = stats[2u * query];
     let inverse = stats[2u * query + 1u];
     let subtract = delta[query];
-    // Of this query, and of the last one of the workgroup.
-    let own_end = select(params.tokens, min(i + 1u, params.tokens), params.causal == 1u);
+    // Of this query, and of the last one of the workgroup; past the last token there is nothing to do but staging.
+    let seen = select(params.tokens, min(i + 1u, params.tokens), params.causal == 1u);
+    let own_end = select(0u, seen, i < params.tokens);
     let end = select(params.tokens, min(place.token + WG, params.tokens), params.causal == 1u);
     for (var first = 0u; first < end; first += SHARED) {
         stage(lane, head + first, min(SHARED, params.tokens - first));

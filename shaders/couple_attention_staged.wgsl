@@ -42,8 +42,9 @@ fn main(
     // Below every score, so that the first key raises it.
     var top = -3.0e38;
     var l = 0.0;
-    // Of this query, and of the last one of the workgroup.
-    let own_end = select(params.tokens, min(i + 1u, params.tokens), params.causal == 1u);
+    // Of this query, and of the last one of the workgroup; past the last token there is nothing to do but staging.
+    let seen = select(params.tokens, min(i + 1u, params.tokens), params.causal == 1u);
+    let own_end = select(0u, seen, i < params.tokens);
     let end = select(params.tokens, min(place.token + WG, params.tokens), params.causal == 1u);
     for (var first = 0u; first < end; first += SHARED) {
         stage(lane, head + first, min(SHARED, params.tokens - first));

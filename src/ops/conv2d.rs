@@ -214,6 +214,7 @@ pub static SPEC: OpSpec = OpSpec {
         &BACKWARD_W,
         &BACKWARD_W_REG,
         &BACKWARD_W_STAGED,
+        &super::cooperative::PACK,
         &super::sum_columns::KERNEL,
         &super::channel_sums::KERNEL,
         &super::sum_rows::KERNEL,

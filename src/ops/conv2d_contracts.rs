@@ -28,7 +28,7 @@ crate::params! {
         pub pixels: u32, pub rows: u32, pub depth: u32, pub grid_height: u32, pub grid_width: u32,
         pub dst_height: u32, pub dst_width: u32, pub height: u32, pub width: u32,
         pub kh: u32, pub kw: u32, pub stride_h: u32, pub stride_w: u32, pub pad_h: u32, pub pad_w: u32,
-        pub row: u32, pub col: u32, pub transposed: u32, pub biased: u32,
+        pub row: u32, pub col: u32, pub tap: u32, pub transposed: u32, pub biased: u32,
     }
 }
 

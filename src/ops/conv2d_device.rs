@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::gpu::{Commands, Tensor, Work, read, write};
 use crate::kernel::{DType, WORKGROUP};
 use crate::ops::channel_sums::{Factor, channel_sums};
+use crate::ops::cooperative::{Axis, View};
 use crate::ops::sum_columns::{split, sum_columns};
 use crate::ops::variant::{SIDE, split_staged};
 
@@ -89,6 +90,17 @@ impl Conv2d {
                 let grid = [size[0].div_ceil(phases[0]), size[1].div_ceil(phases[1])];
                 let pixels = e.batch * grid[0] * grid[1];
                 let (row, col) = if transposed { (taps, rows * taps) } else { (depth * taps, taps) };
+                // Of a tap at a time, neighbouring weights lie apart; staging them then takes a sector of memory for each.
+                let outermost = variant == Variant::Staged && taps > 1 && !w.is_empty();
+                let packed;
+                let (w, row, col, tap) = if outermost {
+                    let (deep, wide) = (Axis::even(depth, col), Axis::even(rows, row));
+                    let by_taps = View { tensor: w, batch_step: 1, rows: deep, columns: wide };
+                    packed = by_taps.packed(commands, taps, depth, rows)?;
+                    (&packed, 1, rows, depth * rows)
+                } else {
+                    (w, row, col, 1)
+                };
                 let params = ParamsReg {
                     pixels: pixels as u32,
                     rows: rows as u32,
@@ -107,6 +119,7 @@ impl Conv2d {
                     pad_w: e.padding[1] as u32,
                     row: row as u32,
                     col: col as u32,
+                    tap: tap as u32,
                     transposed: transposed.into(),
                     biased: bias.is_some().into(),
                 };

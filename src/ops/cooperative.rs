@@ -369,11 +369,12 @@ impl View<'_> {
     }
 
     /// The matrices with zeros around, row by row.
-    fn packed(&self, commands: &mut Commands, batch: usize, rows: usize, columns: usize) -> Result<Tensor> {
+    pub fn packed(&self, commands: &mut Commands, batch: usize, rows: usize, columns: usize) -> Result<Tensor> {
         if self.is_packed(batch, rows, columns) {
             return Ok(self.tensor.clone());
         }
-        let packed = commands.empty(&[batch, rows, columns], DType::F16)?;
+        let dtype = self.tensor.dtype();
+        let packed = commands.empty(&[batch, rows, columns], dtype)?;
         let params = ParamsPack {
             batch: batch as u32,
             rows: self.rows.len as u32,
@@ -389,7 +390,7 @@ impl View<'_> {
             column_step: self.columns.step as u32,
         };
         let binds = [read(self.tensor), write(&packed)];
-        commands.dispatch(&PACK, DType::F16, &[], &params, &binds, patches(batch, rows, columns))?;
+        commands.dispatch(&PACK, dtype, &[], &params, &binds, patches(batch, rows, columns))?;
         Ok(packed)
     }
 }
