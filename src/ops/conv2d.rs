@@ -7,7 +7,6 @@ use crate::cpu::conv2d::{self as cpu, Extents};
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
 use crate::gpu::{Commands, Tensor};
-#[cfg(feature = "gpu")]
 use crate::kernel::DType;
 use crate::tape::{Tape, Var};
 
@@ -19,7 +18,7 @@ mod contracts;
 #[path = "conv2d_device.rs"]
 mod device;
 
-pub use contracts::{BACKWARD_W, BACKWARD_W_REG, BACKWARD_W_STAGED, BACKWARD_X, FORWARD, REG, STAGED};
+pub use contracts::{BACKWARD_W, BACKWARD_W_REG, BACKWARD_W_STAGED, BACKWARD_X, COOPERATIVE, FORWARD, REG, STAGED};
 
 /// Options of a convolution: rows first, then columns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -142,6 +141,9 @@ impl Op for Conv2d {
     fn parameters(&self) -> &'static [&'static str] {
         &["w", "bias"]
     }
+    fn dtype(&self) -> Option<DType> {
+        (self.variant == Some(Variant::Cooperative)).then_some(DType::F16)
+    }
     fn reference<R: Real>(&self, inputs: &[&[R]]) -> Vec<Vec<R>> {
         vec![cpu::forward(inputs[0], inputs[1], inputs.get(2).copied(), &self.extents)]
     }
@@ -210,11 +212,13 @@ pub static SPEC: OpSpec = OpSpec {
         &FORWARD,
         &REG,
         &STAGED,
+        &COOPERATIVE,
         &BACKWARD_X,
         &BACKWARD_W,
         &BACKWARD_W_REG,
         &BACKWARD_W_STAGED,
         &super::cooperative::PACK,
+        &super::cooperative::UNPACK,
         &super::sum_columns::KERNEL,
         &super::channel_sums::KERNEL,
         &super::sum_rows::KERNEL,

@@ -48,6 +48,8 @@ fn rows() -> Vec<Row> {
         row([3, 2, 13, 17], [3, 2, 3, 1], [1, 1], [1, 0]),
         // Two workgroups of channels that stage, in both directions.
         row([1, 66, 3, 3], [65, 66, 2, 1], [2, 1], [1, 0]),
+        // Several blocks of cooperative matrices.
+        row([2, 40, 9, 9], [130, 40, 3, 2], [1, 1], [1, 1]),
         edge(" mixed scales", Fill::Mixed(20)),
         edge(" one nonzero", Fill::OneHot),
     ]
@@ -55,16 +57,19 @@ fn rows() -> Vec<Row> {
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for variant in Variant::TILED {
-        cases.extend(rows().into_iter().filter_map(|row| case(row, variant)));
-        let small = Row { label: " ladder", ..row([1, 2, 3, 4], [1, 2, 2, 3], [2, 1], [1, 1]) };
+    for variant in Variant::ALL {
+        // Cooperative matrices take strides of 1 only.
+        let runs = |row: &Row| variant != Variant::Cooperative || row.options.stride == [1, 1];
+        cases.extend(rows().into_iter().filter(runs).filter_map(|row| case(row, variant)));
+        let stride = if variant == Variant::Cooperative { [1, 1] } else { [2, 1] };
+        let small = Row { label: " ladder", ..row([1, 2, 3, 4], [1, 2, 2, 3], stride, [1, 1]) };
         cases.extend(case(small, variant).map(Case::ladder));
         for bench in [
             row([16, 16, 16, 16], [16, 16, 3, 3], [1, 1], [1, 1]),
             row([16, 16, 16, 16], [32, 16, 3, 3], [2, 2], [1, 1]),
             row([16, 3, 32, 32], [64, 3, 4, 4], [4, 4], [0, 0]),
         ] {
-            cases.extend(case(bench, variant).map(Case::bench));
+            cases.extend(Some(bench).filter(runs).and_then(|row| case(row, variant)).map(Case::bench));
         }
     }
     cases

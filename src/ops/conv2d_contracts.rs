@@ -1,6 +1,7 @@
 //! The kernels of [`super::Conv2d`].
 
 use crate::kernel::{Binding, Elem, Kernel, Params as _, input, output, source};
+use crate::ops::cooperative::CONSTANTS;
 
 crate::params! {
     /// Parameters of the plain kernels.
@@ -29,6 +30,15 @@ crate::params! {
         pub dst_height: u32, pub dst_width: u32, pub height: u32, pub width: u32,
         pub kh: u32, pub kw: u32, pub stride_h: u32, pub stride_w: u32, pub pad_h: u32, pub pad_w: u32,
         pub row: u32, pub col: u32, pub tap: u32, pub transposed: u32, pub biased: u32,
+    }
+}
+
+crate::params! {
+    /// Parameters of the kernel with cooperative matrices.
+    pub(super) struct ParamsCooperative {
+        pub rows: u32, pub columns: u32, pub pixels: u32, pub depth: u32, pub deep: u32,
+        pub height: u32, pub width: u32, pub out_height: u32, pub out_width: u32,
+        pub kh: u32, pub kw: u32, pub pad_h: u32, pub pad_w: u32, pub transposed: u32,
     }
 }
 
@@ -82,6 +92,19 @@ pub static STAGED: Kernel = Kernel {
     params: ParamsReg::FIELDS,
     bindings: BINDINGS,
     constants: &[],
+};
+
+/// Forward and the cotangent of `x` by cooperative matrices, strides of 1 only.
+pub static COOPERATIVE: Kernel = Kernel {
+    name: "conv2d_cooperative",
+    source: source!("conv2d_cooperative", "grid", "cooperative").cooperative(),
+    params: ParamsCooperative::FIELDS,
+    bindings: &[
+        input("x", Elem::Storage, "[batch, depth, height, width]"),
+        input("w", Elem::Storage, "[kh kw, rows, deep]"),
+        output("dst", Elem::F32, "[rows, columns]"),
+    ],
+    constants: CONSTANTS,
 };
 
 const BINDINGS_W: &[Binding] = &[

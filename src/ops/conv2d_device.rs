@@ -1,14 +1,17 @@
 //! How [`super::Conv2d`] runs on a device.
 
-use super::contracts::{Params, ParamsReg, ParamsW};
-use super::{BACKWARD_W, BACKWARD_W_REG, BACKWARD_W_STAGED, BACKWARD_X, Conv2d, FORWARD, REG, STAGED, Variant, choose};
+use super::contracts::{Params, ParamsCooperative, ParamsReg, ParamsW};
+use super::{
+    BACKWARD_W, BACKWARD_W_REG, BACKWARD_W_STAGED, BACKWARD_X, COOPERATIVE, Conv2d, FORWARD, REG, STAGED, Variant,
+    choose,
+};
 use crate::cpu::conv2d::Extents;
 use crate::cpu::{Over, Rows};
 use crate::error::Result;
 use crate::gpu::{Commands, Tensor, Work, read, write};
 use crate::kernel::{DType, WORKGROUP};
 use crate::ops::channel_sums::{Factor, channel_sums};
-use crate::ops::cooperative::{Axis, View};
+use crate::ops::cooperative::{self, Axis, Sizes, View};
 use crate::ops::sum_columns::{split, sum_columns};
 use crate::ops::variant::{SIDE, split_staged};
 
@@ -25,8 +28,61 @@ impl Conv2d {
             return Ok(variant);
         }
         let extents = [e.c_out, e.c_in, e.kernel[0] * e.kernel[1]];
-        let pinned = Variant::pinned(context, "conv2d", dtype, &extents, &Variant::TILED)?;
-        Ok(pinned.unwrap_or_else(|| choose(e.c_in, e.c_out, context.is_software())))
+        let candidates: &[Variant] = if e.stride == [1, 1] { &Variant::ALL } else { &Variant::TILED };
+        if let Some(pinned) = Variant::pinned(context, "conv2d", dtype, &extents, candidates)? {
+            return Ok(pinned);
+        }
+        // The pixels are the batch: however many there are, they are enough.
+        let elements = e.batch * (e.c_out * e.out[0] * e.out[1]).max(e.c_in * e.size[0] * e.size[1]);
+        let suits = e.stride == [1, 1] && cooperative::suits(context, dtype, [e.c_out, e.c_in, usize::MAX], elements)?;
+        Ok(if suits { Variant::Cooperative } else { choose(e.c_in, e.c_out, context.is_software()) })
+    }
+
+    /// [`Conv2d::map`] into `dst` by cooperative matrices.
+    fn map_cooperative(
+        &self,
+        commands: &mut Commands,
+        x: &Tensor,
+        w: &Tensor,
+        bias: Option<&Tensor>,
+        transposed: bool,
+        dst: &Tensor,
+    ) -> Result<()> {
+        let e = &self.extents;
+        let edge = cooperative::demanded_tile(commands.context())?;
+        let taps = e.kernel[0] * e.kernel[1];
+        let (rows, depth) = if transposed { (e.c_in, e.c_out) } else { (e.c_out, e.c_in) };
+        let (row, col) = if transposed { (taps, rows * taps) } else { (depth * taps, taps) };
+        let (src, size) = if transposed { (e.out, e.size) } else { (e.size, e.out) };
+        let plane = size[0] * size[1];
+        let pixels = e.batch * plane;
+        let sizes = Sizes::new(rows, pixels, depth, edge, 1);
+        let by_taps = View { tensor: w, batch_step: 1, rows: Axis::even(rows, row), columns: Axis::even(depth, col) };
+        let packed = by_taps.packed(commands, taps, sizes.rows, sizes.depth)?;
+        let sums = commands.empty(&[sizes.rows, sizes.columns], DType::F32)?;
+        let params = ParamsCooperative {
+            rows: sizes.rows as u32,
+            columns: sizes.columns as u32,
+            pixels: pixels as u32,
+            depth: depth as u32,
+            deep: sizes.depth as u32,
+            height: src[0] as u32,
+            width: src[1] as u32,
+            out_height: size[0] as u32,
+            out_width: size[1] as u32,
+            kh: e.kernel[0] as u32,
+            kw: e.kernel[1] as u32,
+            pad_h: e.padding[0] as u32,
+            pad_w: e.padding[1] as u32,
+            transposed: transposed.into(),
+        };
+        let (constants, work) = sizes.work(commands.context(), edge, 1, taps);
+        let work = work.flops(self.flops());
+        let binds = [read(x), read(&packed), write(&sums)];
+        commands.dispatch(&COOPERATIVE, DType::F16, &constants, &params, &binds, work)?;
+        let columns = Axis::runs(pixels, plane, rows * plane);
+        let to = View { tensor: dst, batch_step: 0, rows: Axis::even(rows, plane), columns };
+        cooperative::unpack(commands, &sums, 1, sizes, &to, bias)
     }
 
     /// Floating-point operations of one pass: a multiplication and an addition per tap.
@@ -72,6 +128,9 @@ impl Conv2d {
         }
         let rounds = depth * (1 + e.kernel[0] * (1 + e.kernel[1]));
         match (self.variant(commands, x.dtype())?, transposed) {
+            (Variant::Cooperative, _) if !w.is_empty() => {
+                self.map_cooperative(commands, x, w, bias, transposed, &dst)?;
+            }
             (Variant::Plain, false) => {
                 let binds = [read(x), read(w), read(bias.unwrap_or(w)), write(&dst)];
                 let work = Work::invocations(dst.len()).rounds(rounds).flops(self.flops());
@@ -126,7 +185,9 @@ impl Conv2d {
                 let binds = [read(x), read(w), read(bias.unwrap_or(w)), write(&dst)];
                 let (kernel, groups, each) = match variant {
                     // Each channel of x is staged and multiplied, and the last ones are filled up to eight.
-                    Variant::Staged => (&STAGED, rows.div_ceil(SIDE) * pixels.div_ceil(SIDE), 4 * depth + 32),
+                    Variant::Staged | Variant::Cooperative => {
+                        (&STAGED, rows.div_ceil(SIDE) * pixels.div_ceil(SIDE), 4 * depth + 32)
+                    }
                     _ => (&REG, rows.div_ceil(TILE) * pixels.div_ceil(BLOCK), depth),
                 };
                 let rounds = e.kernel[0] * (1 + e.kernel[1] * (1 + each));
@@ -151,13 +212,13 @@ impl Conv2d {
         // Without weights there is no tile whose invocation could hold the bias' sums.
         let variant = if weights == 0 { Variant::Plain } else { self.variant(commands, x.dtype())? };
         // Staged, the bias is a sum of its own.
-        let is_staged = variant == Variant::Staged;
+        let is_staged = matches!(variant, Variant::Staged | Variant::Cooperative);
         let sums = weights + if needs[1] && !is_staged { e.c_out } else { 0 };
         let blocks = e.c_out.div_ceil(SIDE) * columns.div_ceil(SIDE);
         let (kernel, invocations) = match variant {
             Variant::Plain => (&BACKWARD_W, sums),
-            Variant::Staged if !needs[0] => return Ok([None, self.bias_bar(commands, g, needs[1])?]),
-            Variant::Staged => (&BACKWARD_W_STAGED, blocks * WORKGROUP as usize),
+            _ if is_staged && !needs[0] => return Ok([None, self.bias_bar(commands, g, needs[1])?]),
+            _ if is_staged => (&BACKWARD_W_STAGED, blocks * WORKGROUP as usize),
             _ => (&BACKWARD_W_REG, e.c_out.div_ceil(TILE) * columns.div_ceil(TILE)),
         };
         let split = if is_staged { split_staged(pixels, blocks) } else { split(pixels, invocations) };

@@ -5,14 +5,23 @@
 //! [`trusted_tile`] found its products to be right, and elsewhere nothing changes.
 
 #[cfg(feature = "gpu")]
+#[path = "cooperative_trust.rs"]
+mod trust;
+
+#[cfg(feature = "gpu")]
 use super::sum_columns::sum_columns;
 #[cfg(feature = "gpu")]
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 #[cfg(feature = "gpu")]
 use crate::gpu::{Commands, Context, Tensor, Work, read, write};
 use crate::kernel::{Constant, Elem, Kernel, Params as _, input, output, source};
 #[cfg(feature = "gpu")]
 use crate::kernel::{DType, WORKGROUP};
+
+#[cfg(feature = "gpu")]
+pub(super) use trust::{demanded_tile, serves, suits};
+#[cfg(feature = "gpu")]
+pub use trust::{self_test, trusted_tile};
 
 crate::params! {
     /// Parameters of the product.
@@ -38,17 +47,21 @@ crate::params! {
 /// Invocations of a subgroup.
 const LANES: &[u32] = &[8, 16, 32, 64];
 
+/// The edge of a matrix, and the invocations of the subgroup that multiplies it.
+pub(super) const CONSTANTS: &[Constant] =
+    &[Constant { name: "EDGE", values: &[8, 16] }, Constant { name: "LANES", values: LANES }];
+
 /// The product.
 pub static PRODUCT: Kernel = Kernel {
     name: "matmul_cooperative",
-    source: source!("matmul_cooperative", "grid").cooperative(),
+    source: source!("matmul_cooperative", "grid", "cooperative").cooperative(),
     params: Params::FIELDS,
     bindings: &[
         input("a", Elem::Storage, "[batch, rows, depth]"),
         input("b", Elem::Storage, "[batch, depth, columns]"),
         output("dst", Elem::F32, "[batch, rows, columns]"),
     ],
-    constants: &[Constant { name: "EDGE", values: &[8, 16] }, Constant { name: "LANES", values: LANES }],
+    constants: CONSTANTS,
 };
 
 /// An operand, filled up.
@@ -120,124 +133,6 @@ pub(super) struct Product<'a> {
     pub shift: Option<&'a Tensor>,
 }
 
-/// Extents from which on a subgroup's block of matrices is worth its filling.
-#[cfg(feature = "gpu")]
-const LEAST: usize = 64;
-
-/// Whether cooperative matrices are to be chosen for `[rows, depth, columns]`: for f16, on a GPU whose products are right,
-/// once a block is full, and as long as the device can bind the f32 sums of the result's `elements` with their filling.
-#[cfg(feature = "gpu")]
-pub(super) fn suits(context: &Context, dtype: DType, extents: [usize; 3], elements: usize) -> Result<bool> {
-    let large = extents.iter().all(|extent| *extent >= LEAST);
-    let fits = elements as u64 * 8 <= context.device().limits().max_storage_buffer_binding_size;
-    Ok(large && fits && !context.is_software() && serves(context, dtype)?)
-}
-
-/// Whether they can run at all.
-#[cfg(feature = "gpu")]
-pub(super) fn serves(context: &Context, dtype: DType) -> Result<bool> {
-    Ok(dtype == DType::F16 && trusted_tile(context)?.is_some())
-}
-
-/// Whether a workgroup of the product, and what it stages, fits the device, whose subgroups are all of one known size.
-#[cfg(feature = "gpu")]
-fn fits(context: &Context, edge: u32) -> bool {
-    let (limits, info) = (context.device().limits(), context.info());
-    let fours = 8 * edge * (edge / 2 + 2) + 2 * edge * (2 * edge + 2);
-    info.subgroup_min_size == info.subgroup_max_size
-        && LANES.contains(&info.subgroup_min_size)
-        && limits.max_compute_workgroup_storage_size >= 8 * fours
-        && limits.max_compute_invocations_per_workgroup >= 4 * info.subgroup_min_size
-}
-
-/// The edge of the cooperative matrices (f16 operands, f32 sums) whose products this device gets right: 8, 16, or `None`
-/// where it has none or gets them wrong.
-///
-/// The first call multiplies some matrices of small integers, whose products are exact in any order, and compares every
-/// element; it waits for the device, and later calls know the answer.
-///
-/// # Errors
-/// `DeviceLost`, `Timeout`.
-#[cfg(feature = "gpu")]
-pub fn trusted_tile(context: &Context) -> Result<Option<u32>> {
-    let Some(edge) = context.cooperative_tile().filter(|edge| fits(context, *edge)) else { return Ok(None) };
-    let right = match context.cooperation() {
-        Some(right) => right,
-        None => {
-            let right = match self_test(context, edge, 4) {
-                Ok(wrong) => wrong == 0,
-                Err(error) if error.is_recoverable() => false,
-                Err(error) => return Err(error),
-            };
-            context.set_cooperation(right);
-            right
-        }
-    };
-    Ok(right.then_some(edge))
-}
-
-/// Multiplies random matrices of integers by cooperative matrices, `rounds` times those of three sizes, and counts the
-/// elements that are wrong; see [`trusted_tile`], which asks for four rounds. More rounds find races that are rarer.
-///
-/// # Errors
-/// `Feature` where the device has no such matrices; `Shader` if it does not compile them; as [`Commands::dispatch`].
-#[cfg(feature = "gpu")]
-pub fn self_test(context: &Context, edge: u32, rounds: usize) -> Result<usize> {
-    // No extent of the first two is a multiple of a tile's; the sums of the last are long.
-    const SIZES: [[usize; 4]; 3] = [[2, 100, 70, 50], [1, 33, 200, 130], [1, 128, 512, 64]];
-    let mut state = 0x9E37_79B9_7F4A_7C15u64;
-    let mut number = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 32) as i64 % 9
-    };
-    let mut wrong = 0;
-    for [batch, rows, depth, columns] in std::iter::repeat_n(SIZES, rounds).flatten() {
-        let a: Vec<i64> = (0..batch * rows * depth).map(|_| number()).collect();
-        let b: Vec<i64> = (0..batch * depth * columns).map(|_| number()).collect();
-        let upload = |data: &[i64], shape: [usize; 3]| {
-            let floats: Vec<f32> = data.iter().map(|v| *v as f32).collect();
-            Tensor::from_slice(context, &floats, &shape, DType::F16)
-        };
-        let (left, right) = (upload(&a, [batch, rows, depth])?, upload(&b, [batch, depth, columns])?);
-        let mut commands = context.commands();
-        let dst = commands.empty(&[batch, rows, columns], DType::F32)?;
-        let view = |tensor, rows: usize, columns: usize| View {
-            tensor,
-            batch_step: rows * columns,
-            rows: Axis::even(rows, columns),
-            columns: Axis::even(columns, 1),
-        };
-        let product = Product {
-            batch,
-            a: view(&left, rows, depth),
-            b: view(&right, depth, columns),
-            dst: view(&dst, rows, columns),
-            shift: None,
-        };
-        product.record(&mut commands, edge)?;
-        let got = commands.read(&dst)?;
-        for (at, got) in got.iter().enumerate() {
-            let (z, m, n) = (at / (rows * columns), at / columns % rows, at % columns);
-            let want: i64 = (0..depth).map(|k| a[(z * rows + m) * depth + k] * b[(z * depth + k) * columns + n]).sum();
-            wrong += usize::from(*got != want as f32);
-        }
-    }
-    Ok(wrong)
-}
-
-/// The edge of a device that must have trusted matrices: a case's.
-#[cfg(feature = "gpu")]
-pub(super) fn demanded_tile(context: &Context) -> Result<u32> {
-    let missing = |why: &str| Error::new(ErrorKind::Feature, format!("cooperative matrices: {why}"));
-    match trusted_tile(context)? {
-        Some(edge) => Ok(edge),
-        None if context.cooperative_tile().is_some() => Err(missing("this device's products are wrong")),
-        None => Err(missing("the device has none with f16 operands and f32 sums")),
-    }
-}
-
 #[cfg(feature = "gpu")]
 impl Product<'_> {
     /// Records the product.
@@ -271,79 +166,87 @@ impl Product<'_> {
             a_row: depth as u32,
             b_batch: (part * columns) as u32,
         };
-        multiply(commands, edge, &params, [&a, &b, &sums])?;
+        let (constants, work) = Sizes { depth: part, ..sizes }.work(commands.context(), edge, self.batch * parts, 1);
+        let work = work.flops(2 * self.batch * rows * columns * depth);
+        commands.dispatch(&PRODUCT, DType::F16, &constants, &params, &[read(&a), read(&b), write(&sums)], work)?;
         let sums = if parts == 1 { sums } else { sum_columns(commands, &sums, 0, &[rows * columns])? };
-        self.unpack(commands, &sums, sizes)
+        unpack(commands, &sums, self.batch, sizes, &self.dst, self.shift)
     }
 
-    /// Extents with the filling; the summed one splits into `parts`.
     fn sizes(&self, edge: u32, parts: usize) -> Sizes {
-        let edge = edge as usize;
-        Sizes {
-            rows: self.a.rows.len.next_multiple_of(8 * edge),
-            columns: self.b.columns.len.next_multiple_of(8 * edge),
-            depth: self.a.columns.len.next_multiple_of(2 * edge * parts),
-        }
+        Sizes::new(self.a.rows.len, self.b.columns.len, self.a.columns.len, edge, parts)
     }
+}
 
-    fn unpack(&self, commands: &mut Commands, sums: &Tensor, sizes: Sizes) -> Result<()> {
-        let View { tensor: dst, batch_step, rows, columns } = self.dst;
-        let params = ParamsUnpack {
-            batch: self.batch as u32,
-            rows: rows.len as u32,
-            columns: columns.len as u32,
-            padded_rows: sizes.rows as u32,
-            padded_columns: sizes.columns as u32,
-            batch_step: batch_step as u32,
-            row_run: rows.run as u32,
-            row_jump: rows.jump as u32,
-            row_step: rows.step as u32,
-            column_run: columns.run as u32,
-            column_jump: columns.jump as u32,
-            column_step: columns.step as u32,
-            shifted: self.shift.is_some().into(),
-        };
-        let unread;
-        let shift = match self.shift {
-            Some(shift) => shift,
-            None => {
-                unread = commands.empty(&[1], dst.dtype())?;
-                &unread
-            }
-        };
-        let binds = [read(sums), read(shift), write(dst)];
-        let work = patches(self.batch, rows.len, columns.len);
-        commands.dispatch(&UNPACK, dst.dtype(), &[], &params, &binds, work)
-    }
+/// What a product's sums are without the filling, in the order of `dst` and with `shift` `[rows]` added to each row.
+#[cfg(feature = "gpu")]
+pub(super) fn unpack(
+    commands: &mut Commands,
+    sums: &Tensor,
+    batch: usize,
+    sizes: Sizes,
+    dst: &View<'_>,
+    shift: Option<&Tensor>,
+) -> Result<()> {
+    let View { tensor: dst, batch_step, rows, columns } = *dst;
+    let params = ParamsUnpack {
+        batch: batch as u32,
+        rows: rows.len as u32,
+        columns: columns.len as u32,
+        padded_rows: sizes.rows as u32,
+        padded_columns: sizes.columns as u32,
+        batch_step: batch_step as u32,
+        row_run: rows.run as u32,
+        row_jump: rows.jump as u32,
+        row_step: rows.step as u32,
+        column_run: columns.run as u32,
+        column_jump: columns.jump as u32,
+        column_step: columns.step as u32,
+        shifted: shift.is_some().into(),
+    };
+    let unread;
+    let shift = match shift {
+        Some(shift) => shift,
+        None => {
+            unread = commands.empty(&[1], dst.dtype())?;
+            &unread
+        }
+    };
+    let binds = [read(sums), read(shift), write(dst)];
+    let work = patches(batch, rows.len, columns.len);
+    commands.dispatch(&UNPACK, dst.dtype(), &[], &params, &binds, work)
 }
 
 /// Extents of a product with the filling.
 #[cfg(feature = "gpu")]
 #[derive(Clone, Copy)]
-struct Sizes {
-    rows: usize,
-    columns: usize,
-    depth: usize,
+pub(super) struct Sizes {
+    pub rows: usize,
+    pub columns: usize,
+    pub depth: usize,
 }
 
 #[cfg(feature = "gpu")]
-fn multiply(commands: &mut Commands, edge: u32, params: &Params, [a, b, sums]: [&Tensor; 3]) -> Result<()> {
-    let e = edge as usize;
-    let [batch, rows, columns, depth] = [params.batch, params.rows, params.columns, params.depth].map(|v| v as usize);
-    // Each step is loaded, staged and multiplied.
-    let lanes = commands.context().info().subgroup_min_size;
-    let turns = 4 * (edge * edge) / (4 * lanes);
-    let rounds = (depth / (2 * e) + 1) * (2 * turns as usize + 3);
-    let work = Work::workgroups(batch * (rows / (8 * e)) * (columns / (8 * e))).rounds(rounds);
-    let work = work.flops(2 * batch * rows * columns * depth);
-    commands.dispatch(
-        &PRODUCT,
-        DType::F16,
-        &[("EDGE", edge), ("LANES", lanes)],
-        params,
-        &[read(a), read(b), write(sums)],
-        work,
-    )
+impl Sizes {
+    /// Of extents without it; the summed one splits into `parts`.
+    pub fn new(rows: usize, columns: usize, depth: usize, edge: u32, parts: usize) -> Sizes {
+        let edge = edge as usize;
+        Sizes {
+            rows: rows.next_multiple_of(8 * edge),
+            columns: columns.next_multiple_of(8 * edge),
+            depth: depth.next_multiple_of(2 * edge * parts),
+        }
+    }
+
+    /// The constants of a kernel of cooperative matrices and its work, for sums of `steps` times as many terms.
+    pub fn work(&self, context: &Context, edge: u32, batch: usize, steps: usize) -> ([(&'static str, u32); 2], Work) {
+        let (e, lanes) = (edge as usize, context.info().subgroup_min_size);
+        let turns = (edge * edge / lanes) as usize;
+        // Each step is loaded, staged and multiplied.
+        let rounds = (steps * (self.depth / (2 * e)) + 1) * (2 * turns + 3);
+        let work = Work::workgroups(batch * (self.rows / (8 * e)) * (self.columns / (8 * e))).rounds(rounds);
+        ([("EDGE", edge), ("LANES", lanes)], work)
+    }
 }
 
 /// Work of a kernel that takes patches of a batch of matrices.

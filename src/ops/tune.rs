@@ -88,7 +88,7 @@ pub fn tune(context: &Context, op: Tunable, dtype: DType) -> Result<Tuned> {
     let inputs = inputs(context, op, dtype)?;
     let before: Vec<Choice> = context.pinned();
     let mut candidates = Vec::new();
-    let cooperates = !matches!(op, Tunable::Conv2d { .. }) && serves(context, dtype)?;
+    let cooperates = serves(context, dtype)?;
     let variants: &[Variant] = if cooperates { &Variant::ALL } else { &Variant::TILED };
     for variant in variants.iter().map(|variant| variant.name()) {
         context.pin(&[Choice::new(name, dtype, &extents, variant)]);

@@ -27,6 +27,7 @@ pub(super) enum Variant {
 
 impl Variant {
     /// Those that every device runs.
+    #[cfg(feature = "gpu")]
     pub const TILED: [Variant; 3] = [Variant::Plain, Variant::Registers, Variant::Staged];
 
     /// All of them.
