@@ -225,8 +225,7 @@ impl Tape {
     /// Minus the sum over nodes of the squared difference of the two solutions, `[B]`.
     fn error_square(&mut self, rates: &[Var], h: Var) -> Result<Var> {
         let shape = self.spec(rates[0])?.shape;
-        let zero = self.upload(&vec![0.0f32; shape.iter().product()], &shape, DType::F32)?;
-        let zero = self.constant(zero);
+        let zero = self.fill(0.0, &shape, DType::F32)?;
         let error = self.combine(zero, &rates[..rates.len() - 1], h, &ERROR[..ERROR.len() - 1], false)?;
         let error = self.combine(error, &rates[rates.len() - 1..], h, &ERROR[ERROR.len() - 1..], false)?;
         self.energy(error, error, None)

@@ -1,11 +1,13 @@
 //! What a run may record, computed on the device.
 
+use std::cell::RefCell;
+
 use super::state::State;
 use super::terms::Network;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::DType;
 use crate::ops::graph::Graph;
-use crate::tape::{Tape, Var};
+use crate::tape::{Backend, Tape, Value, Var};
 
 /// What an observable computes of a state; it records on the tape it is given.
 type Probe = Box<dyn Fn(&mut Tape, &Network<Var>, &State<Var>) -> Result<Var>>;
@@ -28,6 +30,36 @@ impl Observable {
     /// Its name in records.
     pub fn name(&self) -> &str {
         &self.name
+    }
+}
+
+/// Numbers that an observable needs at every sampled time, uploaded at the first.
+struct Kept {
+    numbers: Vec<f32>,
+    shape: Vec<usize>,
+    last: RefCell<Option<Value>>,
+}
+
+impl Kept {
+    fn new(numbers: Vec<f32>, shape: &[usize]) -> Kept {
+        Kept { numbers, shape: shape.to_vec(), last: RefCell::default() }
+    }
+
+    /// The numbers as a constant of `tape`; another backend than that of the last call gets its own copy.
+    fn on(&self, tape: &mut Tape) -> Result<Var> {
+        let known = self.last.borrow().clone().filter(|value| match (value, tape.backend()) {
+            #[cfg(feature = "gpu")]
+            (Value::Device(tensor), Backend::Device(commands)) => tensor.context().is_same(commands.context()),
+            (Value::Host(_), Backend::Reference) => true,
+            #[cfg(feature = "gpu")]
+            _ => false,
+        });
+        let value = match known {
+            Some(value) => value,
+            None => tape.upload(&self.numbers, &self.shape, DType::F32)?,
+        };
+        self.last.replace(Some(value.clone()));
+        Ok(tape.constant(value))
     }
 }
 
@@ -75,10 +107,10 @@ pub fn communities(labels: &[usize]) -> Observable {
         members[label * labels.len() + node] = 1.0 / sizes[*label];
     }
     let shape = [count, labels.len()];
+    let members = Kept::new(members, &shape);
     Observable::new("communities", move |tape, _, state| {
         let phasors = tape.phasors(state.theta, 1)?;
-        let members = tape.upload(&members, &shape, DType::F32)?;
-        let members = tape.constant(members);
+        let members = members.on(tape)?;
         tape.linear(phasors, members, None, 1)
     })
 }
@@ -89,10 +121,11 @@ pub fn local_order(graph: &Graph) -> Observable {
     let graph = graph.clone();
     let degree = |i: usize| graph.indptr()[i + 1] - graph.indptr()[i];
     let shares: Vec<f32> = graph.edges().map(|(i, _)| 1.0 / degree(i) as f32).collect();
+    let edges = [shares.len()];
+    let shares = Kept::new(shares, &edges);
     Observable::new("local_order", move |tape, _, state| {
         let phasors = tape.phasors(state.theta, 1)?;
-        let shares = tape.upload(&shares, &[shares.len()], DType::F32)?;
-        let shares = tape.constant(shares);
+        let shares = shares.on(tape)?;
         tape.couple_sparse(phasors, shares, &graph)
     })
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 #[cfg(feature = "gpu")]
 use std::sync::Mutex;
 
+use super::layout::longest_row;
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
 use crate::gpu::{Context, Tensor};
@@ -37,6 +38,9 @@ struct Structure {
     targets: Vec<u32>,
     /// `[nnz]`: numbers of those edges.
     edges_t: Vec<u32>,
+    /// Edges of the longest row: `[into a node, out of a node]`. Every dispatch asks for it, and a walk over all rows takes
+    /// longer than some kernels.
+    longest: [usize; 2],
 }
 
 /// A structure on a device.
@@ -120,7 +124,8 @@ impl Structure {
             targets[at] = *i;
             edges_t[at] = e as u32;
         }
-        Structure { indptr, indices, receivers, indptr_t, targets, edges_t }
+        let longest = [longest_row(&indptr), longest_row(&indptr_t)];
+        Structure { indptr, indices, receivers, indptr_t, targets, edges_t, longest }
     }
 }
 
@@ -231,8 +236,7 @@ impl Graph {
 impl Graph {
     /// Edges of the longest row: `[into a node, out of a node]`.
     pub(super) fn longest(&self) -> [usize; 2] {
-        let s = &self.0.structure;
-        [&s.indptr, &s.indptr_t].map(|p| p.windows(2).map(|pair| (pair[1] - pair[0]) as usize).max().unwrap_or(0))
+        self.0.structure.longest
     }
 }
 

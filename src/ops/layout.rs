@@ -45,6 +45,11 @@ pub(crate) fn extent(op: &str, shape: &[usize], axis: usize) -> Result<usize> {
     })
 }
 
+/// Entries of the longest row that `indptr` cuts out.
+pub(super) fn longest_row(indptr: &[u32]) -> usize {
+    indptr.windows(2).map(|pair| (pair[1] - pair[0]) as usize).max().unwrap_or(0)
+}
+
 /// Elements of a plane of `[B, C, ..]`, of which there is at least one.
 pub(crate) fn plane(op: &str, shape: &[usize]) -> Result<usize> {
     let plane = shape.iter().skip(2).product();

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::Mutex;
 
 use super::boundary::Boundary;
+#[cfg(feature = "gpu")]
+use super::layout::longest_row;
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
 use crate::gpu::{Context, Tensor};
@@ -21,6 +23,9 @@ struct Inner {
     /// `[L + 1]`: the nodes of loop `l` are entries `indptr[l] .. indptr[l + 1]` of the next.
     indptr: Vec<u32>,
     indices: Vec<u32>,
+    /// Nodes of the longest loop.
+    #[cfg(feature = "gpu")]
+    longest: usize,
     #[cfg(feature = "gpu")]
     devices: Mutex<Vec<Uploaded>>,
 }
@@ -69,6 +74,8 @@ impl Loops {
         }
         Ok(Loops(Arc::new(Inner {
             nodes,
+            #[cfg(feature = "gpu")]
+            longest: longest_row(&indptr),
             indptr,
             indices,
             #[cfg(feature = "gpu")]
@@ -124,7 +131,7 @@ impl Loops {
     /// Nodes of the longest loop.
     #[cfg(feature = "gpu")]
     pub(super) fn longest(&self) -> usize {
-        self.0.indptr.windows(2).map(|pair| (pair[1] - pair[0]) as usize).max().unwrap_or(0)
+        self.0.longest
     }
 
     /// The structure on the device of `context`, uploaded at the first call.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 #[cfg(feature = "gpu")]
 use std::sync::Mutex;
 
+use super::layout::longest_row;
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
 use crate::gpu::{Context, Tensor};
@@ -35,6 +36,8 @@ struct Structure {
     indptr_t: Vec<u32>,
     /// `[2 T]`: numbers of those triangles.
     triangles_t: Vec<u32>,
+    /// Triangles of the longest row: `[to a node, out of a node]`.
+    longest: [usize; 2],
 }
 
 /// A structure on a device.
@@ -77,7 +80,9 @@ impl Structure {
             triangles_t[*at as usize] = entry as u32 / 2;
             *at += 1;
         }
-        Structure { indptr: pointers(nodes, receivers.iter().copied()), senders, receivers, indptr_t, triangles_t }
+        let indptr = pointers(nodes, receivers.iter().copied());
+        let longest = [longest_row(&indptr), longest_row(&indptr_t)];
+        Structure { indptr, senders, receivers, indptr_t, triangles_t, longest }
     }
 }
 
@@ -135,8 +140,7 @@ impl Triangles {
 impl Triangles {
     /// Triangles of the longest row: `[to a node, out of a node]`.
     pub(super) fn longest(&self) -> [usize; 2] {
-        let s = &self.0.structure;
-        [&s.indptr, &s.indptr_t].map(|p| p.windows(2).map(|pair| (pair[1] - pair[0]) as usize).max().unwrap_or(0))
+        self.0.structure.longest
     }
 
     /// The structure on the device of `context`, uploaded at the first call.
