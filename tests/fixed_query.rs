@@ -190,6 +190,51 @@ fn q4_projected_euler_needs_a_step_below_two_over_the_field() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn the_largest_field_decides_wherever_it_is() -> Result<()> {
+    let context = device();
+    let euler = |dt: f32| FlowOptions { method: FlowMethod::Euler, dt, steps: 1, tolerance: 1e-5 };
+    // A row, a workgroup and a row, and more rows than the kernel has invocations, of which some take a row more.
+    for (count, n) in [(1, 2), (65, 3), (2 * 2048 * 64 + 77, 2)] {
+        let shape = [count, n];
+        let start = kuramoto::Tensor::from_slice(&context, &[1.0].repeat(count * n), &shape, DType::F32)?;
+        let dtypes = if context.has_f16() { &[DType::F32, DType::F16][..] } else { &[DType::F32] };
+        for (at, dtype) in [0, count / 2, count - 1].into_iter().flat_map(|at| dtypes.iter().map(move |d| (at, *d))) {
+            let x = context.commands().cast(&start, dtype)?;
+            let judge = |large: f32, dt: f32| -> Result<Option<Error>> {
+                let mut field = [0.25].repeat(count * n);
+                field[at * n..(at + 1) * n].fill(0.0);
+                field[at * n + n - 1] = large;
+                let h = kuramoto::Tensor::from_slice(&context, &field, &shape, dtype)?;
+                let mut tape = Tape::new(&context);
+                let (a, b) = (tape.constant(&x), tape.constant(&h));
+                let by_tape = tape.equilibrate(a, b, &euler(dt)).err().map(|e| e.to_string());
+                let error = context.commands().equilibrate(&x, &h, &euler(dt)).err();
+                assert_eq!(by_tape, error.as_ref().map(ToString::to_string));
+                Ok(error)
+            };
+            assert!(judge(-1.0, 1.99)?.is_none(), "{count} rows, the largest is {at}");
+            for (large, dt, got) in [(-1.0, 2.0, "2"), (f32::NAN, 0.1, "NaN"), (f32::NEG_INFINITY, 0.1, "inf")] {
+                let refused = judge(large, dt)?.expect("an error");
+                let wanted = format!("dt times the largest |h| is {got}, expected below 2");
+                assert!(refused.to_string().contains(&wanted), "{count} rows, the largest is {at}: {refused}");
+                assert_eq!(refused.kind(), ErrorKind::Param);
+            }
+        }
+    }
+    // Squares that f32 does not hold.
+    let x = kuramoto::Tensor::from_slice(&context, &[0.6, 0.8], &[1, 2], DType::F32)?;
+    for (size, dt) in [(1e30f32, 1.5e-30f32), (1e-30, 1.5e30)] {
+        let h = kuramoto::Tensor::from_slice(&context, &[size, size], &[1, 2], DType::F32)?;
+        assert_eq!(error_of(context.commands().equilibrate(&x, &h, &euler(dt))).kind(), ErrorKind::Param);
+        context.commands().equilibrate(&x, &h, &euler(dt / 1.5))?;
+    }
+    // An operand that does not fit is refused as such.
+    let h = kuramoto::Tensor::from_slice(&context, &[9.0; 3], &[3], DType::F32)?;
+    assert_eq!(error_of(context.commands().equilibrate(&x, &h, &euler(1.0))).kind(), ErrorKind::Shape);
+    Ok(())
+}
+
 /// An orthogonal matrix: two reflections.
 fn turned(anchors: &[f64], n: usize) -> Vec<f64> {
     let mut all = anchors.to_vec();

@@ -9,13 +9,18 @@ use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
 use crate::gpu::{Commands, Tensor, Work, read, write};
 #[cfg(feature = "gpu")]
-use crate::kernel::DType;
+use crate::kernel::{DType, WORKGROUP};
 use crate::kernel::{Elem, Kernel, Params as _, input, output, source};
-use crate::tape::{Tape, Var};
+use crate::tape::{Backend, Tape, Var};
 
 crate::params! {
     /// Parameters of the kernel.
     struct Params { count: u32, n: u32, steps: u32, method: u32, dt: f32, tolerance: f32 }
+}
+
+crate::params! {
+    /// Parameters of the kernel over the fields.
+    struct ParamsBound { count: u32, n: u32, groups: u32 }
 }
 
 /// Forward.
@@ -32,6 +37,19 @@ pub static FORWARD: Kernel = Kernel {
     ],
     constants: &[],
 };
+
+/// The largest field of the rows of each workgroup, as bits.
+pub static BOUND: Kernel = Kernel {
+    name: "equilibrate_bound",
+    source: source!("equilibrate_bound", "grid", "sphere"),
+    params: ParamsBound::FIELDS,
+    bindings: &[input("h", Elem::Storage, "[count, n]"), output("partial", Elem::U32, "[groups]")],
+    constants: &[],
+};
+
+/// Workgroups of that kernel at most: as many numbers are read back, however many rows there are.
+#[cfg(feature = "gpu")]
+const BOUND_GROUPS: usize = 2048;
 
 /// What became of oscillators of extents `[.., n]`, as tensors or variables.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -86,26 +104,48 @@ impl Equilibrate {
         self.rows().iter().product()
     }
 
-    /// Refuses a step at which the method does not converge: `field` are the elements of the fields.
-    fn refuse_unstable(&self, field: impl IntoIterator<Item = f64>) -> Result<()> {
+    /// The largest |h| of fields with the elements `field`; NaN if there is one.
+    fn largest(&self, field: &[f64]) -> f64 {
+        let norms = field.chunks_exact(self.n).map(|h| h.iter().map(|h| h * h).sum::<f64>().sqrt());
+        norms.fold(
+            0.0,
+            |largest: f64, norm| if norm.is_nan() || largest.is_nan() { f64::NAN } else { largest.max(norm) },
+        )
+    }
+
+    /// As [`Equilibrate::largest`] of a tensor. Reading all of it back would take longer than all steps.
+    #[cfg(feature = "gpu")]
+    fn largest_on(&self, commands: &mut Commands, h: &Tensor) -> Result<f64> {
+        let groups = self.count().div_ceil(WORKGROUP as usize).min(BOUND_GROUPS);
+        if groups == 0 {
+            return Ok(0.0);
+        }
+        let partial = commands.empty(&[groups], DType::U32)?;
+        let params = ParamsBound { count: self.count() as u32, n: self.n as u32, groups: groups as u32 };
+        let rows = self.count().div_ceil(groups * WORKGROUP as usize);
+        let work = Work::workgroups(groups).rounds(rows * (1 + 2 * self.n) + 8).flops(3 * self.count() * self.n);
+        commands.dispatch(&BOUND, h.dtype(), &[], &params, &[read(h), write(&partial)], work)?;
+        let bits = commands.read_u32(&partial)?.into_iter().max().unwrap_or(0);
+        Ok(f64::from(f32::from_bits(bits)))
+    }
+
+    /// Refuses fields at which the method does not converge. Those that the op does not take are left for it to refuse.
+    #[cfg(feature = "gpu")]
+    fn refuse_unstable_on(&self, commands: &mut Commands, x: &Tensor, h: &Tensor) -> Result<()> {
+        if self.options.method == FlowMethod::Exact || h.shape() != self.shape || h.dtype() != x.dtype() {
+            return Ok(());
+        }
+        let largest = self.largest_on(commands, h)?;
+        self.refuse_unstable(largest)
+    }
+
+    /// Refuses a step at which the method does not converge for fields of at most `largest`.
+    fn refuse_unstable(&self, largest: f64) -> Result<()> {
         let most = match self.options.method {
             FlowMethod::Exact => return Ok(()),
             FlowMethod::Euler => 2.0,
             FlowMethod::RungeKutta => 2.785,
         };
-        let mut largest = 0.0f64;
-        let (mut square, mut k) = (0.0, 0);
-        for h in field {
-            square += h * h;
-            k += 1;
-            if k == self.n {
-                largest = if square.is_nan() { f64::NAN } else { largest.max(square.sqrt()) };
-                (square, k) = (0.0, 0);
-            }
-            if largest.is_nan() {
-                break;
-            }
-        }
         let reach = f64::from(self.options.dt) * largest;
         if reach < most {
             return Ok(());
@@ -166,18 +206,16 @@ impl Op for Equilibrate {
 #[cfg(feature = "gpu")]
 impl Commands {
     /// Runs oscillators `x` `[.., n]` in constant fields `h` of the same extents until `|x - h/|h||` is at most the
-    /// tolerance, all steps in one dispatch. Steps other than exact ones read `h` back and wait for the device, because
-    /// past `dt |h| = 2` (Euler; Runge-Kutta 2.785) they do not converge. Source: dx/dt = P_x h of fixed-query oscillator
-    /// attention, arXiv 2606.12059.
+    /// tolerance, all steps in one dispatch. Steps other than exact ones read the largest `|h|` back and wait for the
+    /// device, because past `dt |h| = 2` (Euler; Runge-Kutta 2.785) they do not converge. Source: dx/dt = P_x h of
+    /// fixed-query oscillator attention, arXiv 2606.12059.
     ///
     /// # Errors
     /// `Param` for `dt |h|` past what the method bears, `Shape`, `Index`, `DType`; `Limit` for more steps than the driver
     /// runs; as [`Commands::apply`].
     pub fn equilibrate(&mut self, x: &Tensor, h: &Tensor, options: &FlowOptions) -> Result<Equilibrated<Tensor>> {
         let op = Equilibrate::new(x.shape(), options)?;
-        if options.method != FlowMethod::Exact {
-            op.refuse_unstable(self.read(h)?.into_iter().map(f64::from))?;
-        }
+        op.refuse_unstable_on(self, x, h)?;
         let mut found = self.apply(&op, &[x, h])?;
         let [distance, steps, state] = [found.remove(2), found.remove(1), found.remove(0)];
         Ok(Equilibrated { state, steps, distance })
@@ -198,8 +236,11 @@ impl Tape {
             }
         }
         let op = Equilibrate::new(&self.spec(x)?.shape, options)?;
-        if options.method != FlowMethod::Exact {
-            op.refuse_unstable(self.read(h)?)?;
+        let (start, field) = (self.value(x)?.clone(), self.value(h)?.clone());
+        match self.backend() {
+            #[cfg(feature = "gpu")]
+            Backend::Device(commands) => op.refuse_unstable_on(commands, start.tensor()?, field.tensor()?)?,
+            Backend::Reference => op.refuse_unstable(op.largest(field.array()?.data()))?,
         }
         match self.apply(op, &[x, h])?.as_slice() {
             [state, steps, distance] => Ok(Equilibrated { state: *state, steps: *steps, distance: *distance }),
@@ -213,7 +254,7 @@ pub static SPEC: OpSpec = OpSpec {
     name: "equilibrate",
     formula: "x after steps of dx/dt = P_x h, until |x - h/|h|| <= tolerance",
     differentiable: false,
-    kernels: &[&FORWARD],
+    kernels: &[&FORWARD, &BOUND],
     cases,
 };
 

@@ -834,6 +834,13 @@ const ENTRIES: &[Entry] = &[
         groups: 1,
     },
     Entry {
+        kernel: "equilibrate_bound",
+        constants: &[],
+        params: &[("count", U(20)), ("n", U(4)), ("groups", U(1))],
+        lengths: &[("h", STATE), ("partial", 1)],
+        groups: 1,
+    },
+    Entry {
         kernel: "fill",
         constants: &[],
         params: &[("len", U(130)), ("value", F(0.3))],
