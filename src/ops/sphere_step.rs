@@ -6,9 +6,10 @@ use crate::cpu::sphere_step::{self as cpu, Mode, Operands};
 use crate::cpu::{Oscillators, Real};
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
-use crate::gpu::{Commands, Tensor, Work, read, write};
+use crate::gpu::{Commands, Tensor};
 #[cfg(feature = "gpu")]
-use crate::kernel::{DType, WORKGROUP};
+use crate::kernel::DType;
+use crate::kernel::Kernel;
 use crate::tape::{Tape, Var};
 
 pub use crate::cpu::sphere_step::Rotation;
@@ -17,14 +18,12 @@ pub use crate::cpu::sphere_step::Rotation;
 mod cases;
 #[path = "sphere_step_contracts.rs"]
 mod contracts;
-
-pub use contracts::{BACKWARD, BACKWARD_REG, BACKWARD_SCALARS, BACKWARD_SCALARS_REG, FORWARD, FORWARD_REG};
 #[cfg(feature = "gpu")]
-use contracts::{Params, ParamsBwd, ParamsScalars};
+#[path = "sphere_step_device.rs"]
+mod device;
 
-/// Oscillators of one tile of the scalars' kernel, as in its shader.
-#[cfg(feature = "gpu")]
-const TILE: usize = 1024;
+pub use contracts::{BACKWARD, BACKWARD_FOUR, BACKWARD_REG, FORWARD, FORWARD_FOUR, FORWARD_REG};
+pub use contracts::{BACKWARD_SCALARS, BACKWARD_SCALARS_FOUR, BACKWARD_SCALARS_REG};
 
 /// Options of a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,8 +53,14 @@ impl StepOptions {
 /// Which kernels run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Variant {
+    /// Any number of components.
     Plain,
+    /// The oscillator in registers.
     Registers,
+    /// The same, of several oscillators at once.
+    Ahead,
+    /// Four neighbouring oscillators in registers.
+    Four,
 }
 
 /// One step with fixed extents and options.
@@ -64,22 +69,34 @@ pub struct SphereStep {
     shape: Vec<usize>,
     at: Oscillators,
     mode: Mode,
+    /// What cases ask for; else the best of those that fit.
     #[cfg_attr(not(feature = "gpu"), allow(dead_code))]
-    variant: Variant,
+    variant: Option<Variant>,
 }
 
-/// Registers hold an oscillator of up to 16 components; the constants of the kernel are those that it is validated
-/// for. The batch size plays no part: results must not depend on it.
-fn choose(n: usize) -> Variant {
-    let fits = FORWARD_REG.constants[0].values.contains(&(n as u32));
-    if fits { Variant::Registers } else { Variant::Plain }
-}
+impl Variant {
+    /// Registers hold an oscillator of up to 16 components and fours of up to 8: the constants of the kernels are those
+    /// that they are validated for. Components of a four are vec4s if four divides what lies between them. The batch size
+    /// plays no part: results must not depend on it.
+    fn fits(self, at: &Oscillators) -> bool {
+        let held = |kernel: &Kernel| kernel.constants[0].values.contains(&(at.n as u32));
+        match self {
+            Variant::Plain => true,
+            Variant::Registers => held(&FORWARD_REG),
+            Variant::Ahead => held(&FORWARD_REG) && self.ahead(at.n) > 1,
+            Variant::Four => held(&FORWARD_FOUR) && at.inner.is_multiple_of(4),
+        }
+    }
 
-/// Oscillators of one invocation. The energy's sum costs barriers, which software drivers pay for dearly: 16 oscillators
-/// between them make the step of Mesa 22.3.6 and 26.2.6 two to three times as fast as one. A GPU wants more workgroups.
-#[cfg(feature = "gpu")]
-fn per_lane(is_software: bool) -> usize {
-    if is_software { 16 } else { 4 }
+    /// Oscillators that an invocation of the kernels in registers loads before it uses the first. A GPU waits for memory,
+    /// the more rarely the more it asks for at once; a software driver has its numbers at hand.
+    fn ahead(self, n: usize) -> usize {
+        match (self, n) {
+            (Variant::Ahead, 2 | 3) => 4,
+            (Variant::Ahead, 4) => 2,
+            _ => 1,
+        }
+    }
 }
 
 impl SphereStep {
@@ -95,7 +112,7 @@ impl SphereStep {
             return Err(Error::argument(ErrorKind::Param, "sphere_step", "n", options.n, wanted));
         }
         let mode = Mode { rotation: options.rotation, projection: options.projection };
-        Ok(SphereStep { shape: shape.to_vec(), at, mode, variant: choose(options.n) })
+        Ok(SphereStep { shape: shape.to_vec(), at, mode, variant: None })
     }
 
     /// How many frequencies the rotation takes.
@@ -110,71 +127,6 @@ impl SphereStep {
     fn operands<'a, R: Real>(&self, inputs: &[&'a [R]]) -> Operands<'a, R> {
         let frequencies = inputs.get(3).copied().unwrap_or(&[]);
         Operands { x: inputs[0], y: inputs[1], gamma: inputs[2], frequencies }
-    }
-}
-
-#[cfg(feature = "gpu")]
-impl SphereStep {
-    fn rotation_code(&self) -> u32 {
-        match self.mode.rotation {
-            Rotation::None => 0,
-            Rotation::Identity => 1,
-            Rotation::Global => 2,
-            Rotation::PerPair => 3,
-        }
-    }
-
-    /// The frequencies, or where there are none a tensor that the kernel binds and does not read.
-    fn frequencies_of<'a>(inputs: &[&'a Tensor]) -> &'a Tensor {
-        inputs.get(3).copied().unwrap_or(inputs[2])
-    }
-
-    /// Cotangents of gamma and of the frequencies.
-    fn scalars(
-        &self,
-        commands: &mut Commands,
-        inputs: &[&Tensor],
-        dst_bar: &Tensor,
-        dtype: DType,
-    ) -> Result<(Tensor, Option<Tensor>)> {
-        let at = &self.at;
-        let pairs = if self.frequencies() > 0 { at.groups * at.n / 2 } else { 0 };
-        let per_group = at.count().checked_div(at.groups).unwrap_or(0);
-        let (rows, tiles) = (at.groups + pairs, per_group.div_ceil(TILE));
-        let partial = commands.empty(&[rows, tiles], DType::F32)?;
-        let params = ParamsScalars {
-            rows: rows as u32,
-            tiles: tiles as u32,
-            per_group: per_group as u32,
-            groups: at.groups as u32,
-            n: at.n as u32,
-            inner: at.inner as u32,
-            rotation: self.rotation_code(),
-            projection: self.mode.projection.into(),
-        };
-        let [x, y, gamma] = [inputs[0], inputs[1], inputs[2]];
-        let w = Self::frequencies_of(inputs);
-        let binds = [read(x), read(y), read(gamma), read(w), read(dst_bar), write(&partial)];
-        // A lane visits TILE / WG oscillators, and each passes over its components at most ten times.
-        let rounds = TILE / WORKGROUP as usize * (10 * at.n + 1) + 8 * (at.n + 1);
-        match self.variant {
-            Variant::Plain => {
-                let work = Work::workgroups(rows * tiles).rounds(rounds).flops(10 * x.len());
-                commands.dispatch(&BACKWARD_SCALARS, dtype, &[], &params, &binds, work)?;
-            }
-            Variant::Registers => {
-                let work = Work::workgroups(at.groups * tiles).rounds(rounds).flops(22 * x.len());
-                commands.dispatch(&BACKWARD_SCALARS_REG, dtype, &[("N", at.n as u32)], &params, &binds, work)?;
-            }
-        }
-        let sum = super::sum_rows::sum_rows;
-        let gamma_bar = sum(commands, &partial, 0, at.groups * tiles, &[1])?;
-        let frequencies_bar = match self.mode.rotation {
-            Rotation::None | Rotation::Identity => None,
-            Rotation::Global => Some(sum(commands, &partial, at.groups * tiles, pairs * tiles, &[1])?),
-            Rotation::PerPair => Some(sum(commands, &partial, at.groups * tiles, tiles, &[pairs])?),
-        };
-        Ok((gamma_bar, frequencies_bar))
     }
 }
 
@@ -210,42 +162,7 @@ impl Op for SphereStep {
     }
     #[cfg(feature = "gpu")]
     fn forward(&self, commands: &mut Commands, inputs: &[&Tensor], dtype: DType) -> Result<Vec<Tensor>> {
-        let at = &self.at;
-        let per = match self.variant {
-            Variant::Plain => 1,
-            Variant::Registers => per_lane(commands.context().is_software()),
-        };
-        let tiles = at.per_sample().div_ceil(WORKGROUP as usize * per);
-        let params = Params {
-            samples: at.samples as u32,
-            per_sample: at.per_sample() as u32,
-            tiles: tiles as u32,
-            groups: at.groups as u32,
-            n: at.n as u32,
-            inner: at.inner as u32,
-            rotation: self.rotation_code(),
-            projection: self.mode.projection.into(),
-        };
-        let (dst, partial) = (commands.empty(&self.shape, dtype)?, commands.empty(&[at.samples, tiles], DType::F32)?);
-        let [x, y, gamma] = [inputs[0], inputs[1], inputs[2]];
-        let w = Self::frequencies_of(inputs);
-        let binds = [read(x), read(y), read(gamma), read(w), write(&dst), write(&partial)];
-        let work = Work::workgroups(at.samples * tiles).rounds(per * (4 * at.n + 1) + 8).flops(13 * x.len());
-        match self.variant {
-            Variant::Plain => commands.dispatch(&FORWARD, dtype, &[], &params, &binds, work)?,
-            Variant::Registers => {
-                commands.dispatch(
-                    &FORWARD_REG,
-                    dtype,
-                    &[("N", at.n as u32), ("PER", per as u32)],
-                    &params,
-                    &binds,
-                    work,
-                )?;
-            }
-        }
-        let energy = super::sum_rows::sum_rows(commands, &partial, 0, tiles, &[at.samples])?;
-        Ok(vec![dst, energy])
+        self.forward_device(commands, inputs, dtype)
     }
     #[cfg(feature = "gpu")]
     fn backward(
@@ -256,9 +173,6 @@ impl Op for SphereStep {
         needs: &[bool],
         dtype: DType,
     ) -> Result<Vec<Option<Tensor>>> {
-        let at = &self.at;
-        let [x, y, gamma] = [inputs[0], inputs[1], inputs[2]];
-        let w = Self::frequencies_of(inputs);
         let zero;
         let g = match cotangents[0] {
             Some(g) => g,
@@ -267,27 +181,7 @@ impl Op for SphereStep {
                 &zero
             }
         };
-        let energy_bar = cotangents[1].unwrap_or(gamma);
-        let (x_bar, y_bar) = (commands.empty(&self.shape, dtype)?, commands.empty(&self.shape, dtype)?);
-        let params = ParamsBwd {
-            count: at.count() as u32,
-            per_sample: at.per_sample() as u32,
-            groups: at.groups as u32,
-            n: at.n as u32,
-            inner: at.inner as u32,
-            rotation: self.rotation_code(),
-            projection: self.mode.projection.into(),
-            energy: cotangents[1].is_some().into(),
-        };
-        let binds = [read(x), read(y), read(gamma), read(w), read(g), read(energy_bar), write(&x_bar), write(&y_bar)];
-        let work = Work::invocations(at.count()).rounds(6 * at.n).flops(34 * x.len());
-        match self.variant {
-            Variant::Plain => commands.dispatch(&BACKWARD, dtype, &[], &params, &binds, work)?,
-            Variant::Registers => {
-                let work = work.rounds(10 * at.n);
-                commands.dispatch(&BACKWARD_REG, dtype, &[("N", at.n as u32)], &params, &binds, work)?;
-            }
-        }
+        let [x_bar, y_bar] = self.state_bars(commands, inputs, g, cotangents[1], dtype)?;
         let mut all = vec![None; needs.len()];
         if needs[2] || needs.get(3).copied().unwrap_or(false) {
             let (gamma_bar, frequencies_bar) = self.scalars(commands, inputs, g, dtype)?;
@@ -369,10 +263,13 @@ pub static SPEC: OpSpec = OpSpec {
     kernels: &[
         &FORWARD,
         &FORWARD_REG,
+        &FORWARD_FOUR,
         &BACKWARD,
         &BACKWARD_REG,
+        &BACKWARD_FOUR,
         &BACKWARD_SCALARS,
         &BACKWARD_SCALARS_REG,
+        &BACKWARD_SCALARS_FOUR,
         &super::sum_rows::KERNEL,
     ],
     cases: cases::cases,

@@ -19,10 +19,10 @@ fn row(shape: &'static [usize], options: StepOptions) -> Row {
 
 fn case(row: Row, variant: Variant) -> Option<Case> {
     let mut op = SphereStep::new(row.shape, &row.options).ok()?;
-    if variant == Variant::Registers && op.variant != Variant::Registers {
+    if !variant.fits(&op.at) {
         return None;
     }
-    op.variant = variant;
+    op.variant = Some(variant);
     let at = op.at;
     let (options, rotation) = (row.options, row.options.rotation);
     let mut fills = vec![row.x.unwrap_or(Fill::Unit(at)), row.y, Fill::Between(0.25, 0.5)];
@@ -38,6 +38,8 @@ fn case(row: Row, variant: Variant) -> Option<Case> {
     let name = match variant {
         Variant::Plain => "plain",
         Variant::Registers => "reg",
+        Variant::Ahead => "ahead",
+        Variant::Four => "four",
     };
     let small = op.inputs().iter().map(|p| p.len()).sum::<usize>() <= 64;
     let case = if small && variant == Variant::Plain && row.label.is_empty() { case.ladder() } else { case };
@@ -77,11 +79,21 @@ fn rows() -> Vec<Row> {
         // Past one tile of the scalars' kernel.
         row(&[3, 4, 31, 13], at(2, 1).rotation(PerPair)),
         row(&[1, 1100, 4], unprojected(2, 2).rotation(Global)),
+        // Fours: one, two, and past one tile of the forward and the scalars' kernels.
+        row(&[2, 4, 4], at(2, 1).rotation(PerPair)),
+        row(&[1, 4, 2, 4], unprojected(4, 1).rotation(Global)),
+        row(&[2, 6, 8], at(3, 1).rotation(Identity)),
+        row(&[3, 16, 4], at(8, 1).rotation(PerPair)),
+        row(&[2, 6, 44, 61], at(2, 1).rotation(PerPair)),
+        row(&[3, 8, 20, 21], at(4, 1).rotation(Global)),
+        row(&[2, 6, 12, 12], unprojected(3, 1)),
+        // Long rows of partial sums.
+        row(&[1, 20_500, 1], at(2, 1).rotation(Global)),
         // More workgroups than one dimension of a grid has.
         row(&[65_537, 2, 1], at(2, 1)),
     ];
-    let edge = |label, x, y| Row { label, x, y, ..row(&[2, 8, 33], at(4, 1)) };
-    let axes = SphereStep::new(&[2, 8, 33], &at(4, 1)).ok().map(|op| Fill::Axes(op.at));
+    let edge = |label, x, y| Row { label, x, y, ..row(&[2, 8, 36], at(4, 1)) };
+    let axes = SphereStep::new(&[2, 8, 36], &at(4, 1)).ok().map(|op| Fill::Axes(op.at));
     rows.push(edge(" along axes", axes.clone(), Fill::Uniform));
     rows.push(edge(" no drive", None, Fill::Zero));
     rows.push(edge(" mixed drive", None, Fill::Mixed(30)));
@@ -91,7 +103,7 @@ fn rows() -> Vec<Row> {
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases: Vec<Case> = Vec::new();
-    for variant in [Variant::Plain, Variant::Registers] {
+    for variant in [Variant::Plain, Variant::Registers, Variant::Ahead, Variant::Four] {
         cases.extend(rows().into_iter().filter_map(|row| case(row, variant)));
         for n in [2, 4] {
             let options = StepOptions::new(n, 1).rotation(Rotation::PerPair);

@@ -43,10 +43,23 @@ pub static FORWARD_REG: Kernel = Kernel {
     constants: FORWARD_CONSTANTS,
 };
 
-const FORWARD_CONSTANTS: &[Constant] = &[COMPONENTS[0], Constant { name: "PER", values: &[4, 16] }];
+/// Forward, four oscillators at a time.
+pub static FORWARD_FOUR: Kernel = Kernel {
+    name: "sphere_step_four",
+    source: source!("sphere_step_four", "grid", "reduce", "sphere", "sphere_step_four"),
+    params: Params::FIELDS,
+    bindings: FORWARD_BINDINGS,
+    constants: COMPONENTS_FOUR,
+};
 
-/// Components that fit into registers.
-const COMPONENTS: &[Constant] = &[Constant { name: "N", values: &[2, 3, 4, 8, 16] }];
+const FORWARD_CONSTANTS: &[Constant] = &[COMPONENTS[0], Constant { name: "PER", values: &[4, 16] }, COMPONENTS[1]];
+
+/// Components that fit into registers, and how many oscillators are loaded before the first is used.
+const COMPONENTS: &[Constant] =
+    &[Constant { name: "N", values: &[2, 3, 4, 8, 16] }, Constant { name: "AHEAD", values: &[1, 2, 4] }];
+
+/// Components of which registers hold four oscillators.
+const COMPONENTS_FOUR: &[Constant] = &[Constant { name: "N", values: &[2, 3, 4, 8] }];
 
 const FORWARD_BINDINGS: &[Binding] = &[
     input("x", Elem::Storage, STATE),
@@ -73,6 +86,15 @@ pub static BACKWARD_REG: Kernel = Kernel {
     params: ParamsBwd::FIELDS,
     bindings: BACKWARD_BINDINGS,
     constants: COMPONENTS,
+};
+
+/// Cotangents of the state and the drive, four oscillators at a time.
+pub static BACKWARD_FOUR: Kernel = Kernel {
+    name: "sphere_step_bwd_four",
+    source: source!("sphere_step_bwd_four", "grid", "sphere", "sphere_step_four", "sphere_step_bwd_four"),
+    params: ParamsBwd::FIELDS,
+    bindings: BACKWARD_BINDINGS,
+    constants: COMPONENTS_FOUR,
 };
 
 const BACKWARD_BINDINGS: &[Binding] = &[
@@ -102,6 +124,22 @@ pub static BACKWARD_SCALARS_REG: Kernel = Kernel {
     params: ParamsScalars::FIELDS,
     bindings: BACKWARD_SCALARS_BINDINGS,
     constants: COMPONENTS,
+};
+
+/// Partial sums of the cotangents of gamma and the frequencies, four oscillators at a time.
+pub static BACKWARD_SCALARS_FOUR: Kernel = Kernel {
+    name: "sphere_step_bwd_scalars_four",
+    source: source!(
+        "sphere_step_bwd_scalars_four",
+        "grid",
+        "reduce",
+        "sphere",
+        "sphere_step_four",
+        "sphere_step_bwd_four"
+    ),
+    params: ParamsScalars::FIELDS,
+    bindings: BACKWARD_SCALARS_BINDINGS,
+    constants: COMPONENTS_FOUR,
 };
 
 const BACKWARD_SCALARS_BINDINGS: &[Binding] = &[

@@ -286,6 +286,52 @@ const STEP_SCALARS: &[(&str, Value)] = &[
 ];
 const STEP_SCALARS_LENGTHS: &[(&str, usize)] =
     &[("x", STATE), ("y", STATE), ("gamma", 1), ("frequencies", 4), ("dst_bar", STATE), ("partial", 6)];
+// The same with inner 8: two fours.
+const STATE_FOUR: usize = 128;
+const STEP_FOUR: &[(&str, Value)] = &[
+    ("samples", U(2)),
+    ("per_sample", U(4)),
+    ("tiles", U(1)),
+    ("groups", U(2)),
+    ("n", U(4)),
+    ("inner", U(2)),
+    ("rotation", U(3)),
+    ("projection", U(1)),
+];
+const STEP_LENGTHS_FOUR: &[(&str, usize)] =
+    &[("x", STATE_FOUR), ("y", STATE_FOUR), ("gamma", 1), ("frequencies", 4), ("dst", STATE_FOUR), ("partial", 2)];
+const STEP_BWD_FOUR: &[(&str, Value)] = &[
+    ("count", U(8)),
+    ("per_sample", U(4)),
+    ("groups", U(2)),
+    ("n", U(4)),
+    ("inner", U(2)),
+    ("rotation", U(3)),
+    ("projection", U(1)),
+    ("energy", U(1)),
+];
+const STEP_BWD_LENGTHS_FOUR: &[(&str, usize)] = &[
+    ("x", STATE_FOUR),
+    ("y", STATE_FOUR),
+    ("gamma", 1),
+    ("frequencies", 4),
+    ("dst_bar", STATE_FOUR),
+    ("energy_bar", 2),
+    ("x_bar", STATE_FOUR),
+    ("y_bar", STATE_FOUR),
+];
+const STEP_SCALARS_FOUR: &[(&str, Value)] = &[
+    ("rows", U(6)),
+    ("tiles", U(1)),
+    ("per_group", U(4)),
+    ("groups", U(2)),
+    ("n", U(4)),
+    ("inner", U(2)),
+    ("rotation", U(3)),
+    ("projection", U(1)),
+];
+const STEP_SCALARS_LENGTHS_FOUR: &[(&str, usize)] =
+    &[("x", STATE_FOUR), ("y", STATE_FOUR), ("gamma", 1), ("frequencies", 4), ("dst_bar", STATE_FOUR), ("partial", 6)];
 const DENSE: &[(&str, Value)] = &[("len", U(21)), ("nodes", U(7)), ("symmetric", U(1)), ("has_bias", U(1))];
 const NORMALIZE: &[(&str, Value)] = &[("count", U(20)), ("n", U(4)), ("inner", U(5))];
 
@@ -1794,8 +1840,15 @@ const ENTRIES: &[Entry] = &[
     Entry { kernel: "sphere_step", constants: &[], params: STEP, lengths: STEP_LENGTHS, groups: 2 },
     Entry { kernel: "sphere_step_bwd", constants: &[], params: STEP_BWD, lengths: STEP_BWD_LENGTHS, groups: 1 },
     Entry {
-        kernel: "sphere_step_bwd_reg",
+        kernel: "sphere_step_bwd_four",
         constants: &[("N", 4)],
+        params: STEP_BWD_FOUR,
+        lengths: STEP_BWD_LENGTHS_FOUR,
+        groups: 1,
+    },
+    Entry {
+        kernel: "sphere_step_bwd_reg",
+        constants: &[("N", 4), ("AHEAD", 2)],
         params: STEP_BWD,
         lengths: STEP_BWD_LENGTHS,
         groups: 1,
@@ -1808,15 +1861,29 @@ const ENTRIES: &[Entry] = &[
         groups: 6,
     },
     Entry {
-        kernel: "sphere_step_bwd_scalars_reg",
+        kernel: "sphere_step_bwd_scalars_four",
         constants: &[("N", 4)],
+        params: STEP_SCALARS_FOUR,
+        lengths: STEP_SCALARS_LENGTHS_FOUR,
+        groups: 2,
+    },
+    Entry {
+        kernel: "sphere_step_bwd_scalars_reg",
+        constants: &[("N", 4), ("AHEAD", 2)],
         params: STEP_SCALARS,
         lengths: STEP_SCALARS_LENGTHS,
         groups: 2,
     },
     Entry {
+        kernel: "sphere_step_four",
+        constants: &[("N", 4)],
+        params: STEP_FOUR,
+        lengths: STEP_LENGTHS_FOUR,
+        groups: 2,
+    },
+    Entry {
         kernel: "sphere_step_reg",
-        constants: &[("N", 4), ("PER", 4)],
+        constants: &[("N", 4), ("PER", 4), ("AHEAD", 2)],
         params: STEP,
         lengths: STEP_LENGTHS,
         groups: 2,
@@ -1852,9 +1919,16 @@ const ENTRIES: &[Entry] = &[
     Entry {
         kernel: "sum_rows",
         constants: &[],
-        params: &[("rows", U(3)), ("len", U(70)), ("offset", U(5)), ("alpha", F(0.5))],
-        lengths: &[("src", 215), ("dst", 3)],
-        groups: 3,
+        params: &[
+            ("rows", U(3)),
+            ("len", U(70)),
+            ("offset", U(5)),
+            ("alpha", F(0.5)),
+            ("parts", U(2)),
+            ("part", U(40)),
+        ],
+        lengths: &[("src", 215), ("dst", 6)],
+        groups: 6,
     },
     Entry {
         kernel: "swiglu",
