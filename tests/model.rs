@@ -259,6 +259,49 @@ mod device {
         Ok(())
     }
 
+    /// Loss and gradients of one board, with parameters of both storage types.
+    fn gradients(context: &kuramoto::Context, dtype: DType) -> Result<(f64, Vec<(String, Vec<f64>)>)> {
+        let net = small_sudoku()?;
+        let placed = net.parameters(1)?.place(&mut Tape::new(context))?;
+        let mut tape = Tape::new(context);
+        let bound = placed.bind(&mut tape);
+        let cast = bound.cast(&mut tape, dtype, |name| name != "gamma" && !name.contains("omg"))?;
+        let noise = gaussian(&mut tape, &net.noise_shape(1), 0)?;
+        let noise = tape.cast(noise, dtype)?;
+        let solved = net.forward(&mut tape, &cast, &PUZZLE, noise, &Run::new(3))?;
+        let loss = net.loss(&mut tape, &solved, &SOLUTION)?;
+        let found = tape.backward(loss)?;
+        let mut all = Vec::new();
+        for (name, var) in bound.iter() {
+            if let Some(gradient) = found.get(var).cloned() {
+                assert_eq!(gradient.dtype(), DType::F32, "{name}");
+                all.push((name.to_owned(), tape.backend().read(&gradient)?));
+            }
+        }
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok((tape.read(loss)?[0], all))
+    }
+
+    #[test]
+    fn operands_of_half_the_bits_leave_gradients_in_f32_and_near() -> Result<()> {
+        let context = common::device();
+        assert!(context.has_f16(), "every adapter that CI has stores f16");
+        let ((loss, all), (wanted_loss, wanted)) = (gradients(&context, DType::F16)?, gradients(&context, DType::F32)?);
+        assert!((loss - wanted_loss).abs() < 1e-2 * wanted_loss, "{loss} {wanted_loss}");
+        assert_ne!(loss, wanted_loss, "nothing was cast");
+        assert!(all.len() > 10 && all.len() == wanted.len());
+        for ((name, got), (_, wanted)) in all.iter().zip(&wanted) {
+            let (mut off, mut size) = (0.0, 0.0);
+            for (got, wanted) in got.iter().zip(wanted) {
+                off += (got - wanted).powi(2);
+                size += wanted.powi(2);
+            }
+            // f16 keeps 11 bits; three steps and as many layers multiply what is lost.
+            assert!(off <= 0.05f64.powi(2) * size, "{name}: off by {:e} of {:e}", off.sqrt(), size.sqrt());
+        }
+        Ok(())
+    }
+
     #[test]
     fn no_training_step_waits_for_the_device() -> Result<()> {
         let context = common::sibling(&common::device());

@@ -1,13 +1,13 @@
 //! The attention coupling of AKOrN, and its Sudoku network.
 
 use kuramoto::model::akorn::{Run, Sudoku, SudokuConfig};
-use kuramoto::model::{Trainer, TrainerOptions};
+use kuramoto::model::{Bound, Trainer, TrainerOptions};
 use kuramoto::ops::adam::AdamOptions;
-use kuramoto::{AttentionOptions, AttentionWeights, Context, Result, Tape, Value, Var};
+use kuramoto::{AttentionOptions, AttentionWeights, Context, DType, Result, Tape, Tensor, Value, Var};
 use serde_json::json;
 
 use super::Workload;
-use super::inputs::{numbers, tensor};
+use super::inputs::{halved, numbers, tensor};
 use super::layers::{Make, passes, passes_f16};
 
 /// Every kind of this file.
@@ -69,22 +69,53 @@ fn digits(boards: usize, most: usize) -> Vec<u32> {
     (0..boards * SIDE * SIDE).map(|i| (i * 7919 % 2003 % most) as u32).collect()
 }
 
+/// The storage types of operands that are timed.
+fn dtypes(context: &Context, large: bool) -> Vec<DType> {
+    if large && context.has_f16() { vec![DType::F32, DType::F16] } else { vec![DType::F32] }
+}
+
+fn with_dtype(mut sizes: serde_json::Value, dtype: DType) -> serde_json::Value {
+    if dtype == DType::F16 {
+        sizes["dtype"] = json!("f16");
+    }
+    sizes
+}
+
+/// Parameters as operands: all but the scalars of a step.
+fn operands(tape: &mut Tape, bound: Bound, dtype: DType) -> Result<Bound> {
+    if dtype == DType::F32 {
+        return Ok(bound);
+    }
+    bound.cast(tape, dtype, |name| name != "gamma" && !name.contains("omg"))
+}
+
 /// The network without gradients: embedding, T steps of the layer, readout.
 fn layer(context: &Context, large: bool, filter: &str) -> Result<Vec<Workload>> {
     if !"sudoku_forward".contains(filter) {
         return Ok(vec![]);
     }
-    let (sudoku, parameters, sizes, [b, steps]) = network(large)?;
-    let placed = parameters.place(&mut Tape::new(context))?;
-    let noise = tensor(context, &sudoku.noise_shape(b), 40, 1.0, 0.0)?;
-    let puzzles = digits(b, 10);
-    let run = move |tape: &mut Tape| {
-        let bound = placed.bind_constant(tape);
-        let noise = tape.constant(&noise);
-        let solved = sudoku.forward(tape, &bound, &puzzles, noise, &Run::new(steps))?;
-        Ok(tape.value(solved.logits)?.clone())
-    };
-    Ok(vec![Workload { name: "sudoku_forward", pass: "forward", sizes, run: Box::new(run) }])
+    let mut all = Vec::new();
+    for dtype in dtypes(context, large) {
+        let (sudoku, parameters, sizes, [b, steps]) = network(large)?;
+        let placed = parameters.place(&mut Tape::new(context))?;
+        let noise = noise(context, &sudoku, b, dtype)?;
+        let puzzles = digits(b, 10);
+        let run = move |tape: &mut Tape| {
+            let bound = placed.bind_constant(tape);
+            let bound = operands(tape, bound, dtype)?;
+            let noise = tape.constant(&noise);
+            let solved = sudoku.forward(tape, &bound, &puzzles, noise, &Run::new(steps))?;
+            Ok(tape.value(solved.logits)?.clone())
+        };
+        let sizes = with_dtype(sizes, dtype);
+        all.push(Workload { name: "sudoku_forward", pass: "forward", sizes, run: Box::new(run) });
+    }
+    Ok(all)
+}
+
+fn noise(context: &Context, sudoku: &Sudoku, boards: usize, dtype: DType) -> Result<Tensor> {
+    let noise = tensor(context, &sudoku.noise_shape(boards), 40, 1.0, 0.0)?;
+    if dtype == DType::F32 { Ok(noise) } else { Ok(halved(&[noise])?.remove(0)) }
 }
 
 /// A whole training step: forward, backward through all steps, clipping, Adam. The loss is compared.
@@ -92,20 +123,26 @@ fn training(context: &Context, large: bool, filter: &str) -> Result<Vec<Workload
     if !"sudoku_training".contains(filter) {
         return Ok(vec![]);
     }
-    let (sudoku, parameters, sizes, [b, steps]) = network(large)?;
-    let options = TrainerOptions::new(AdamOptions::new(1e-3).clip(1.0));
-    let mut trainer = Trainer::new(&mut Tape::new(context), &parameters, options)?;
-    let noise = tensor(context, &sudoku.noise_shape(b), 40, 1.0, 0.0)?;
-    let (puzzles, solutions) = (digits(b, 10), digits(b, 9).iter().map(|digit| digit + 1).collect::<Vec<u32>>());
-    let run = move |tape: &mut Tape| {
-        let bound = trainer.bind(tape)?;
-        let noise = tape.constant(&noise);
-        let solved = sudoku.forward(tape, &bound, &puzzles, noise, &Run::new(steps))?;
-        let loss = sudoku.loss(tape, &solved, &solutions)?;
-        let gradients = tape.backward(loss)?;
-        trainer.step(tape, &bound, &gradients, &[])?;
-        let value: Value = tape.value(loss)?.clone();
-        Ok(value)
-    };
-    Ok(vec![Workload { name: "sudoku_training", pass: "step", sizes, run: Box::new(run) }])
+    let mut all = Vec::new();
+    for dtype in dtypes(context, large) {
+        let (sudoku, parameters, sizes, [b, steps]) = network(large)?;
+        let options = TrainerOptions::new(AdamOptions::new(1e-3).clip(1.0));
+        let mut trainer = Trainer::new(&mut Tape::new(context), &parameters, options)?;
+        let noise = noise(context, &sudoku, b, dtype)?;
+        let (puzzles, solutions) = (digits(b, 10), digits(b, 9).iter().map(|digit| digit + 1).collect::<Vec<u32>>());
+        let run = move |tape: &mut Tape| {
+            let bound = trainer.bind(tape)?;
+            let cast = operands(tape, bound.clone(), dtype)?;
+            let noise = tape.constant(&noise);
+            let solved = sudoku.forward(tape, &cast, &puzzles, noise, &Run::new(steps))?;
+            let loss = sudoku.loss(tape, &solved, &solutions)?;
+            let gradients = tape.backward(loss)?;
+            trainer.step(tape, &bound, &gradients, &[])?;
+            let value: Value = tape.value(loss)?.clone();
+            Ok(value)
+        };
+        let sizes = with_dtype(sizes, dtype);
+        all.push(Workload { name: "sudoku_training", pass: "step", sizes, run: Box::new(run) });
+    }
+    Ok(all)
 }

@@ -291,6 +291,22 @@ impl Bound {
         self.index.get(name).and_then(|at| self.vars[*at])
     }
 
+    /// The same with the parameters that `wanted` names as `dtype`: products of f16 where a device has matrices for them,
+    /// while what learns stays f32 and gets its gradients so. Scalars that an op takes as f32, such as a step's size and its
+    /// frequencies, have to stay as they are.
+    ///
+    /// # Errors
+    /// `DType`; as [`Tape::cast`].
+    pub fn cast(&self, tape: &mut Tape, dtype: DType, wanted: impl Fn(&str) -> bool) -> Result<Bound> {
+        let mut cast = self.clone();
+        for (_, at) in self.index.iter().filter(|(name, _)| wanted(name)) {
+            if let Some(var) = self.vars[*at] {
+                cast.vars[*at] = Some(tape.cast(var, dtype)?);
+            }
+        }
+        Ok(cast)
+    }
+
     /// Names and variables.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Var)> {
         self.index.iter().filter_map(|(name, at)| Some((name.as_str(), self.vars[*at]?)))

@@ -236,7 +236,9 @@ impl Tape {
             }
         }
         let op = Equilibrate::new(&self.spec(x)?.shape, options)?;
-        let (start, field) = (self.value(x)?.clone(), self.value(h)?.clone());
+        #[cfg(feature = "gpu")]
+        let start = self.value(x)?.clone();
+        let field = self.value(h)?.clone();
         match self.backend() {
             #[cfg(feature = "gpu")]
             Backend::Device(commands) => op.refuse_unstable_on(commands, start.tensor()?, field.tensor()?)?,
