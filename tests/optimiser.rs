@@ -119,6 +119,22 @@ fn clipping_scales_past_the_threshold_and_is_idle_below_it() -> Result<()> {
 }
 
 #[test]
+fn a_profile_counts_what_is_updated_in_place_as_read_and_written() -> Result<()> {
+    let context = device();
+    if !context.device().features().contains(kuramoto::wgpu::Features::TIMESTAMP_QUERY) {
+        return Ok(());
+    }
+    let [state, grads, square] = [&[3, 5][..], &[5], &[1]]
+        .map(|shape| Tensor::from_slice(&context, &numbers(1, shape.iter().product()), shape, DType::F32));
+    let (state, grads, square) = (state?, grads?, square?);
+    let (_, profile) = context.profile(|c| c.adam(&state, &grads, &square, 1, &AdamOptions::new(0.5)))?;
+    assert_eq!(profile.spans[0].bytes, 4 * (2 * 15 + 5 + 1));
+    let (_, profile) = context.profile(|c| c.scale(2.0, &state))?;
+    assert_eq!(profile.spans[0].bytes, 4 * (15 + 15));
+    Ok(())
+}
+
+#[test]
 fn a_step_changes_the_tensor_itself_and_the_copy_does_not() -> Result<()> {
     let context = device();
     let mut commands = context.commands();

@@ -6,7 +6,8 @@
     python benches/peers/compare.py [--filter TEXT] [--compile] [--rounds 3] [--seconds 2] [--json FILE]
 
 Both sides make their inputs from one formula and must agree on a number made of the whole result, or of the first input's
-gradient; a pair that does not agree is marked and ends the run with exit code 1. The two sides take
+gradient; a pair that does not agree is marked and ends the run with exit code 1. What torch.compile fails to compile or run
+is `failed` in the table, with the reason below it. The two sides take
 turns, --rounds times; the median of the rounds counts. Times are wall times of whole calls. On a GPU of PyTorch's,
 TF32 off and on are columns of their own. Without PyTorch only this library's column is printed.
 """
@@ -116,7 +117,7 @@ else:
     if device == "cuda":
         columns += [(f"{title}, TF32", compiled, True) for title, compiled, _ in columns]
 
-rows, disagreeing = {}, []
+rows, disagreeing, failed = {}, [], {}
 for _ in range(args.rounds):
     report = ours()
     for workload in report["calls"]:
@@ -127,7 +128,17 @@ for _ in range(args.rounds):
         for title, compiled, tf32 in columns:
             torch.backends.cuda.matmul.allow_tf32 = tf32
             torch.backends.cudnn.allow_tf32 = tf32
-            seconds, check = theirs(workload, device, compiled)
+            if (key, title) in failed:
+                continue
+            try:
+                seconds, check = theirs(workload, device, compiled)
+            except Exception as error:
+                # Eager mode is what everything is compared with: without it there is no table.
+                if not compiled:
+                    raise
+                failed[key, title] = f"{type(error).__name__}: {error}"
+                torch.compiler.reset()
+                continue
             row[title].append(seconds)
             # TF32 and f16 keep 10 bits of each operand.
             near = 1e-2 if tf32 or "dtype" in workload["sizes"] else 1e-4
@@ -142,6 +153,10 @@ for key, row in rows.items():
     mine = statistics.median(row["ours"])
     line, record = f"{key:<84}{mine * 1e3:>10.2f}", {"workload": key, "seconds": mine}
     for title, *_ in columns:
+        if (key, title) in failed:
+            line += f"{'failed':>18}{'':>8}"
+            record[title] = None
+            continue
         other = statistics.median(row[title])
         line += f"{other * 1e3:>18.2f}{other / mine:>8.2f}"
         record[title] = other
@@ -149,6 +164,10 @@ for key, row in rows.items():
     result.append(record)
 if args.json:
     pathlib.Path(args.json).write_text(json.dumps({"device": report["device"], "rows": result}, indent=1))
+for (key, title), reason in failed.items():
+    # What torch.compile has to say is long; its first lines name the cause.
+    lines = [line.rstrip() for line in reason.splitlines() if line.strip()][:6]
+    print(f"failed: {key} ({title}): " + "\n    ".join(lines))
 for line in disagreeing:
     print(f"does not agree: {line}")
 sys.exit(1 if disagreeing else 0)

@@ -194,7 +194,8 @@ impl Commands {
         for bind in binds {
             let slot = bind.tensor.slot();
             ranges.push((slot.buffer.clone(), bind.tensor.offset(), bind.tensor.bound_bytes()));
-            bytes += bind.tensor.bytes();
+            let passes = if bind.access == Access::Update { 2 } else { 1 };
+            bytes += passes * bind.tensor.bytes();
             keep &= bind.tensor.is_pooled();
             if slot.enter(self.holdings.id) {
                 self.holdings.slots.push(slot.clone());

@@ -19,7 +19,7 @@ pub struct Span {
     pub start_nanos: f64,
     /// Duration.
     pub nanos: f64,
-    /// Bytes of all tensors bound: each read or written once.
+    /// Bytes of all tensors bound: each read or written once, or both where it is updated in place.
     pub bytes: u64,
     /// Floating-point operations, as the op states them.
     pub flops: u64,

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::adapter::{self, AdapterArgs};
 use crate::failure::Result;
 use crate::profile::ceilings::{Ceilings, scalar_copy_gb_s};
+use crate::profile::steady;
 use crate::{output, say};
 
 /// Flags of the command.
@@ -90,6 +91,7 @@ pub fn run(args: &Args) -> Result {
 fn find(adapter: &wgpu::Adapter, context: &Context) -> kuramoto::Result<Findings> {
     let (info, limits) = (context.info(), context.device().limits());
     let sizes: &[usize] = if context.is_software() { &[256, 512] } else { &[1024, 4096] };
+    let ceilings = Ceilings::measure(context)?;
     let mut matmul = Vec::new();
     for n in sizes {
         for dtype in adapter::dtypes(context) {
@@ -114,11 +116,11 @@ fn find(adapter: &wgpu::Adapter, context: &Context) -> kuramoto::Result<Findings
         features: features(adapter.features()),
         cooperative: adapter.cooperative_matrix_properties().iter().map(|p| format!("{p:?}")).collect(),
         cooperative_tile: context.cooperative_tile(),
-        ceilings: Ceilings::measure(context)?,
+        ceilings,
         scalar_copy_gb_s: scalar_copy_gb_s(context)?,
         matmul,
-        dependent_dispatch_us: chain(context, true)?,
-        independent_dispatch_us: chain(context, false)?,
+        dependent_dispatch_us: chain(context, &ceilings, true)?,
+        independent_dispatch_us: chain(context, &ceilings, false)?,
         host: hosts(context)?,
     })
 }
@@ -143,17 +145,14 @@ fn features(has: wgpu::Features) -> Vec<&'static str> {
 fn product(context: &Context, n: usize, dtype: DType) -> kuramoto::Result<Product> {
     let numbers: Vec<f32> = (0..n * n).map(|i| ((i * 7919) % 2003) as f32 / 1001.0 - 1.0).collect();
     let a = Tensor::from_slice(context, &numbers, &[n, n], dtype)?;
-    let mut least = f64::INFINITY;
-    for _ in 0..=REPEATS {
-        let (_, profile) = context.profile(|commands| commands.matmul(&a, &a, MatmulOptions::default()))?;
-        least = least.min(profile.spans.iter().map(|span| span.nanos).sum());
-    }
+    let multiply = |commands: &mut Commands| commands.matmul(&a, &a, MatmulOptions::default()).map(drop);
+    let least = steady::least(context, REPEATS, multiply)?;
     Ok(Product { n, dtype: dtype.to_string(), gflop_s: 2.0 * (n as f64).powi(3) / least })
 }
 
 /// The device's time for a dispatch of one workgroup in a chain, by the host's clock: the time of the whole chain less
 /// that of an empty submission.
-fn chain(context: &Context, dependent: bool) -> kuramoto::Result<f64> {
+fn chain(context: &Context, ceilings: &Ceilings, dependent: bool) -> kuramoto::Result<f64> {
     let x = Tensor::from_slice(context, &[1.0; 64], &[64], DType::F32)?;
     let timed = |count: usize| -> kuramoto::Result<f64> {
         let mut least = f64::INFINITY;
@@ -167,6 +166,7 @@ fn chain(context: &Context, dependent: bool) -> kuramoto::Result<f64> {
                 all.push(next.clone());
                 last = next;
             }
+            ceilings.warm_up(context)?;
             let begin = Instant::now();
             commands.submit()?;
             context.wait()?;

@@ -10,12 +10,12 @@ use serde::Serialize;
 use crate::adapter::AdapterArgs;
 use crate::failure::{Failure, Result};
 use crate::progress::Progress;
-use crate::{output, say};
+use crate::{glob, output, say};
 
 /// Flags of the command.
 #[derive(clap::Args, Debug, Default)]
 pub struct Args {
-    /// Only rows whose `op/variant/dtype/case` matches; `*` stands for anything
+    /// Only rows whose `op/variant/dtype/case` matches; `*` stands for anything, an op's name alone for all its rows
     #[arg(long, value_name = "GLOB")]
     pub filter: Option<String>,
     /// Write all rows as JSON to FILE, `-` for standard output
@@ -59,7 +59,7 @@ struct FileRow<'a> {
 /// Runs the command.
 pub fn run(args: &Args) -> Result {
     let context = args.adapter.context()?;
-    let options = Options { filter: args.filter.clone(), full: args.full };
+    let options = Options { filter: args.filter.as_deref().map(glob::of_rows), full: args.full };
     let mut progress = Progress::new("conformance", 0);
     let report = conformance::run(&context, &options, &mut |p| progress.at(p.done, p.total, p.label))?;
     drop(progress);

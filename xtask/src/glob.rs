@@ -10,6 +10,11 @@ pub fn matches(pattern: &str, name: &str) -> bool {
     }
 }
 
+/// A filter of rows `op/variant/dtype/case`: a name alone, without `/` and `*`, is all rows of that op.
+pub fn of_rows(filter: &str) -> String {
+    if filter.contains(['/', '*']) { filter.to_owned() } else { format!("{filter}/*") }
+}
+
 /// The patterns of a list `a,b`; `{a,b}c` stands for `ac,bc`.
 pub fn alternatives(list: &str) -> Vec<String> {
     let (mut parts, mut start, mut depth) = (Vec::new(), 0, 0);
@@ -52,6 +57,14 @@ mod tests {
         assert!(matches("*", "add/plain/f32/[1]") && matches("add/*", "add/plain/f32/[1]"));
         assert!(matches("*/f32/*", "add/plain/f32/[1]") && !matches("*/f16/*", "add/plain/f32/[1]"));
         assert!(!matches("add", "add/plain") && matches("a*d", "add"));
+    }
+
+    #[test]
+    fn a_name_alone_is_all_rows_of_an_op() {
+        let fits = |filter: &str, row: &str| matches(&of_rows(filter), row);
+        assert!(fits("add", "add/plain/f32/[1]") && !fits("add", "addition/plain/f32/[1]"));
+        assert!(fits("add*", "addition/plain/f32/[1]") && fits("add/*", "add/plain/f32/[1]"));
+        assert!(!fits("add/plain", "add/plain/f32/[1]") && fits("*/f32/*", "add/plain/f32/[1]"));
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! What the adapter can do at most, measured before anything is compared with it.
 
 use kuramoto::kernel::{Binding, Elem, Kernel, Params as _, Source, input, output};
-use kuramoto::{Commands, Context, DType, Result, Work, read, write};
+use kuramoto::{Commands, Context, DType, Result, Tensor, Work, read, write};
 use serde::{Deserialize, Serialize};
+
+use super::steady;
 
 kuramoto::params! {
     struct Copy { len: u32 }
@@ -41,6 +43,9 @@ static MULTIPLY: Kernel = Kernel {
 /// Repeats of each measurement; the best counts, for a ceiling is what nothing passes.
 const REPEATS: usize = 5;
 
+/// Invocations and rounds of `multiply` on a GPU.
+const LARGE: (usize, usize) = (1 << 20, 1024);
+
 /// Numbers that one invocation of `multiply` works on.
 const LANES: usize = 32;
 
@@ -62,11 +67,11 @@ impl Ceilings {
         let mut copy_gb_s = 0.0f64;
         for megabytes in large.iter().filter(|megabytes| (**megabytes << 20) <= most) {
             let len = (*megabytes << 20) as usize / 4;
-            let nanos = best(context, |commands| copy(commands, &COPY, len, 4))?;
+            let nanos = copy_nanos(context, &COPY, len, 4)?;
             copy_gb_s = copy_gb_s.max(8.0 * len as f64 / nanos);
         }
-        let (len, rounds) = if context.is_software() { (1 << 13, 512) } else { (1 << 20, 1024) };
-        let nanos = best(context, |commands| multiply(commands, len, rounds))?;
+        let (len, rounds) = if context.is_software() { (1 << 13, 512) } else { LARGE };
+        let nanos = steady::least(context, REPEATS, |commands| multiply(commands, len, rounds))?;
         Ok(Ceilings { copy_gb_s, peak_gflop_s: flops(len, rounds) as f64 / nanos })
     }
 
@@ -74,38 +79,46 @@ impl Ceilings {
     pub fn least_us(&self, bytes: u64, flops: u64) -> f64 {
         (bytes as f64 / self.copy_gb_s).max(flops as f64 / self.peak_gflop_s) / 1e3
     }
+
+    /// Keeps a GPU busy for [`steady::WARM`], for what is timed by the host's clock right after.
+    pub fn warm_up(&self, context: &Context) -> Result<()> {
+        if context.is_software() {
+            return Ok(());
+        }
+        let (len, rounds) = LARGE;
+        let each = flops(len, rounds) as f64 / self.peak_gflop_s;
+        let mut commands = context.commands();
+        for _ in 0..((steady::WARM.as_nanos() as f64 / each).ceil() as usize).clamp(1, 1 << 10) {
+            multiply(&mut commands, len, rounds)?;
+        }
+        commands.submit()?;
+        context.wait()
+    }
 }
 
 fn flops(len: usize, rounds: usize) -> usize {
     2 * LANES * len * rounds
 }
 
-/// The shortest of the repeats, in nanoseconds.
-fn best(context: &Context, record: impl Fn(&mut Commands) -> Result<()>) -> Result<f64> {
-    let mut shortest = f64::INFINITY;
-    for _ in 0..=REPEATS {
-        let ((), profile) = context.profile(&record)?;
-        if let Some(span) = profile.spans.last().filter(|span| span.nanos > 0.0) {
-            shortest = shortest.min(span.nanos);
-        }
-    }
-    Ok(shortest)
-}
-
 /// The rate of a copy that takes one number at a time, 10^9 bytes a second.
 pub fn scalar_copy_gb_s(context: &Context) -> Result<f64> {
     let len = if context.is_software() { 1 << 23 } else { 1 << 26 };
-    let nanos = best(context, |commands| copy(commands, &COPY_SCALAR, len, 1))?;
-    Ok(8.0 * len as f64 / nanos)
+    Ok(8.0 * len as f64 / copy_nanos(context, &COPY_SCALAR, len, 1)?)
 }
 
-/// Copies `len` numbers, `each` an invocation.
-fn copy(commands: &mut Commands, kernel: &'static Kernel, len: usize, each: usize) -> Result<()> {
+/// The shortest copy of `len` numbers, `each` an invocation.
+fn copy_nanos(context: &Context, kernel: &'static Kernel, len: usize, each: usize) -> Result<f64> {
+    let mut commands = context.commands();
     let src = commands.fill(1.5, &[len], DType::F32)?;
-    let dst = commands.empty(&[len], DType::F32)?;
-    let params = Copy { len: (len / each) as u32 };
-    let work = Work::invocations(len / each);
-    commands.dispatch(kernel, DType::F32, &[], &params, &[read(&src), write(&dst)], work)
+    commands.submit()?;
+    steady::least(context, REPEATS, |commands| copy(commands, kernel, &src, each))
+}
+
+fn copy(commands: &mut Commands, kernel: &'static Kernel, src: &Tensor, each: usize) -> Result<()> {
+    let dst = commands.empty(src.shape(), DType::F32)?;
+    let params = Copy { len: (src.len() / each) as u32 };
+    let work = Work::invocations(src.len() / each);
+    commands.dispatch(kernel, DType::F32, &[], &params, &[read(src), write(&dst)], work)
 }
 
 fn multiply(commands: &mut Commands, len: usize, rounds: usize) -> Result<()> {

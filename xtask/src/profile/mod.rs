@@ -3,6 +3,7 @@
 mod base;
 pub(crate) mod ceilings;
 mod record;
+pub(crate) mod steady;
 mod table;
 mod timing;
 mod trace;
@@ -33,7 +34,7 @@ use trace::Trace;
 optimisations and runs that, unless it is told not to (`--as-built`)."
 )]
 pub struct Args {
-    /// Only cases whose `op/variant/dtype/case` matches; `*` stands for anything
+    /// Only cases whose `op/variant/dtype/case` matches; `*` stands for anything, an op's name alone for all its cases
     #[arg(long, value_name = "GLOB")]
     filter: Option<String>,
     /// Repeat each case for so long, and five times at least
@@ -92,13 +93,14 @@ pub fn run(args: &Args) -> Result {
         return Err(Failure::usage("--seconds: a number of at least 0"));
     }
     let context = args.adapter.context()?;
-    let cases = selected(args.filter.as_deref(), &context)?;
+    let filter = args.filter.as_deref().map(glob::of_rows);
+    let cases = selected(filter.as_deref(), &context)?;
     if cfg!(debug_assertions) && !args.as_built {
         drop(context);
         return optimised();
     }
     let base = match &args.base {
-        Some(reference) => Some(base::run(reference, args.filter.as_deref(), args.seconds, &context.info().name)?),
+        Some(reference) => Some(base::run(reference, filter.as_deref(), args.seconds, &context.info().name)?),
         None => None,
     };
     let (report, trace) = profile(&context, cases, Effort { seconds: args.seconds })?;

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use kuramoto::ops::spec::Case;
-use kuramoto::{Commands, Context, DType, Profile, Result, Span, StepOptions, Tape, Tensor, Var};
+use kuramoto::ops::spec::{Case, Fill, Port};
+use kuramoto::{Commands, Context, DType, Result, Span, StepOptions, Tape, Tensor, Value, Var};
 use serde::{Deserialize, Serialize};
 
+use super::steady;
 use super::trace::Trace;
 use crate::inputs::Numbers;
 
@@ -36,7 +37,7 @@ pub struct Pass {
     pub spread: f64,
     pub repeats: usize,
     pub dispatches: usize,
-    /// Each tensor that a dispatch binds, read or written once.
+    /// Each tensor that a dispatch binds, read or written once, or both where it is updated in place.
     pub bytes: u64,
     /// Floating-point operations, as the op states them.
     pub flops: u64,
@@ -70,24 +71,26 @@ pub fn time(
     effort: Effort,
     trace: &mut Trace,
 ) -> Result<Timed> {
-    // The first run compiles.
-    once(context, case, dtype, differentiable)?;
+    let prepared = Prepared::new(context, case, dtype, differentiable)?;
+    let mut record = |commands: &mut Commands| record(context, commands, case, &prepared);
+    let warm = steady::settle(context, &mut record)?;
     let (mut forward, mut backward) = (Samples::default(), Samples::default());
     let begin = Instant::now();
-    let mut last = None;
-    for repeat in 0..MOST {
-        if repeat >= LEAST && begin.elapsed() > Duration::from_secs_f64(effort.seconds) {
-            break;
+    let (mut done, mut last) = (0, None);
+    while done < MOST && (done < LEAST || begin.elapsed() <= Duration::from_secs_f64(effort.seconds)) {
+        // As many repeats that count as others before them.
+        let count = warm.clamp(1, MOST - done);
+        for run in steady::measure(context, count, warm, &mut record)? {
+            let (first, second) = run.spans.split_at(run.value.split.min(run.spans.len()));
+            forward.add(first);
+            backward.add(second);
+            last = Some(run);
         }
-        let run = once(context, case, dtype, differentiable)?;
-        let (first, second) = run.profile.spans.split_at(run.split.min(run.profile.spans.len()));
-        forward.add(first);
-        backward.add(second);
-        last = Some(run);
+        done += count;
     }
     if let Some(run) = last {
         let name = format!("{}/{}/{dtype}/{}", case.op.name(), case.variant, case.label);
-        trace.add(&name, run.host, &run.profile.spans);
+        trace.add(&name, run.value.host, &run.spans);
     }
     let has_backward = differentiable && backward.dispatches > 0;
     Ok(Timed {
@@ -99,7 +102,7 @@ pub fn time(
         backward_us: has_backward.then(|| backward.median()),
         forward: Some(forward.pass()),
         backward: has_backward.then(|| backward.pass()),
-        host_us: host(context, case, dtype)?,
+        host_us: host(context, case, &prepared.inputs)?,
     })
 }
 
@@ -141,79 +144,71 @@ fn quantile(values: &[f64], at: f64) -> f64 {
     below + (above - below) * place.fract()
 }
 
-/// One run of a case.
-struct Run {
+/// What a case runs on, made once and kept on the device: making it anew for each repeat would let the device idle.
+struct Prepared {
+    inputs: Vec<Value>,
+    /// Of the outputs, for the backward pass; none of an op without one.
+    cotangents: Vec<Value>,
+}
+
+impl Prepared {
+    fn new(context: &Context, case: &Case, dtype: DType, differentiable: bool) -> Result<Prepared> {
+        let mut numbers = Numbers::new(1);
+        let mut tape = Tape::new(context);
+        let ports = case.op.inputs();
+        let input = |(port, fill): (&Port, &Fill)| {
+            let spec = port.spec(dtype);
+            tape.upload(&numbers.fill(port, fill), &spec.shape, spec.dtype)
+        };
+        let inputs: Vec<Value> = ports.iter().zip(&case.fills).map(input).collect::<Result<_>>()?;
+        let mut cotangents = Vec::new();
+        if differentiable {
+            let constants: Vec<Var> = inputs.iter().map(|value| tape.constant(value.clone())).collect();
+            for output in case.op.apply(&mut tape, &constants)? {
+                let spec = tape.spec(output)?;
+                let data: Vec<f32> = (0..spec.len()).map(|_| numbers.signed()).collect();
+                cotangents.push(tape.upload(&data, &spec.shape, spec.dtype)?);
+            }
+        }
+        tape.submit()?;
+        context.wait()?;
+        Ok(Prepared { inputs, cotangents })
+    }
+}
+
+/// What recording a run of a case gives.
+struct Recorded {
     /// How many of its dispatches are the forward pass.
     split: usize,
     /// What recording took on the host.
     host: Duration,
-    profile: Profile,
 }
 
-fn once(context: &Context, case: &Case, dtype: DType, differentiable: bool) -> Result<Run> {
-    let mut host = Duration::ZERO;
-    let (split, profile) = context.profile(|commands| {
-        // A tape owns its recording, a profile lends its own: it goes into the tape and comes back.
-        let placeholder = context.commands();
-        let recording = std::mem::replace(commands, placeholder);
-        let (recording, split, took) = record(context, recording, case, dtype, differentiable)?;
-        *commands = recording;
-        host = took;
-        Ok(split)
-    })?;
-    Ok(Run { split, host, profile })
-}
-
-fn inputs(tape: &mut Tape, case: &Case, dtype: DType, numbers: &mut Numbers) -> Result<Vec<kuramoto::Value>> {
-    let ports = case.op.inputs();
-    ports
-        .iter()
-        .zip(&case.fills)
-        .map(|(port, fill)| {
-            let spec = port.spec(dtype);
-            tape.upload(&numbers.fill(port, fill), &spec.shape, spec.dtype)
-        })
-        .collect()
-}
-
-fn record(
-    context: &Context,
-    recording: Commands,
-    case: &Case,
-    dtype: DType,
-    differentiable: bool,
-) -> Result<(Commands, usize, Duration)> {
-    let mut numbers = Numbers::new(1);
-    let mut tape = Tape::from_commands(recording);
-    let leaves: Vec<Var> =
-        inputs(&mut tape, case, dtype, &mut numbers)?.into_iter().map(|value| tape.leaf(value)).collect();
+fn record(context: &Context, commands: &mut Commands, case: &Case, prepared: &Prepared) -> Result<Recorded> {
+    // A tape owns its recording, a profile lends its own: it goes into the tape and comes back.
+    let placeholder = context.commands();
+    let mut tape = Tape::from_commands(std::mem::replace(commands, placeholder));
+    let leaves: Vec<Var> = prepared.inputs.iter().map(|value| tape.leaf(value.clone())).collect();
     let before = context.counters().dispatches;
     let begin = Instant::now();
     let outputs = case.op.apply(&mut tape, &leaves)?;
     let mut host = begin.elapsed();
     let split = (context.counters().dispatches - before) as usize;
-    if differentiable {
-        let mut cotangents = Vec::new();
-        for output in outputs {
-            let spec = tape.spec(output)?;
-            let data: Vec<f32> = (0..spec.len()).map(|_| numbers.signed()).collect();
-            cotangents.push((output, tape.upload(&data, &spec.shape, spec.dtype)?));
-        }
+    if !prepared.cotangents.is_empty() {
+        let seeds: Vec<(Var, Value)> = outputs.into_iter().zip(prepared.cotangents.iter().cloned()).collect();
         let begin = Instant::now();
-        tape.vjp(&cotangents)?;
+        tape.vjp(&seeds)?;
         host += begin.elapsed();
     }
-    let recording = tape.into_commands();
-    Ok((recording.unwrap_or_else(|| context.commands()), split, host))
+    if let Some(recording) = tape.into_commands() {
+        *commands = recording;
+    }
+    Ok(Recorded { split, host })
 }
 
 /// Microseconds of the host to record a dispatch: a chain of forward passes that is never submitted. Absent where a pass
 /// has no kernel.
-fn host(context: &Context, case: &Case, dtype: DType) -> Result<Option<f64>> {
-    let mut tape = Tape::new(context);
-    let values = inputs(&mut tape, case, dtype, &mut Numbers::new(1))?;
-    tape.submit()?;
-    context.wait()?;
+fn host(context: &Context, case: &Case, values: &[Value]) -> Result<Option<f64>> {
     let mut costs = Vec::new();
     for _ in 0..LEAST {
         let before = context.counters().dispatches;
