@@ -127,8 +127,8 @@ fn the_storage_buffers_are_those_of_the_contract() {
             let TypeInner::Array { base, size: naga::ArraySize::Dynamic, .. } = module.types[variable.ty].inner else {
                 panic!("{name}: {:?} is no array of the buffer's length", variable.name);
             };
+            // Four elements at a time are elements too.
             let elem = match module.types[base].inner {
-                // Four neighbours at a time.
                 TypeInner::Scalar(scalar) | TypeInner::Vector { size: naga::VectorSize::Quad, scalar } => {
                     match (scalar.kind, scalar.width) {
                         (ScalarKind::Float, 2) => "f16",

@@ -161,6 +161,8 @@ pub(super) enum Variant {
     Four,
     /// One row an invocation, the others staged in workgroup memory, heads that are one block.
     Staged,
+    /// The plain ones for heads that are too wide to be staged, and around them the kernels for GPUs.
+    Wide,
 }
 
 impl Variant {
@@ -169,8 +171,8 @@ impl Variant {
     /// size plays no part: results must not depend on it.
     pub fn choose(dim: usize, is_software: bool) -> Variant {
         let fits = |blocks: &[u32]| blocks.iter().any(|block| *block as usize >= dim);
-        if !is_software && fits(BLOCKS_STAGED) {
-            Variant::Staged
+        if !is_software {
+            if fits(BLOCKS_STAGED) { Variant::Staged } else { Variant::Wide }
         } else if fits(BLOCKS_FOUR) {
             Variant::Four
         } else {
@@ -178,10 +180,27 @@ impl Variant {
         }
     }
 
+    /// Whether the kernels are written for heads of `dim` channels.
+    pub fn serves(self, dim: usize) -> bool {
+        let fits = self.blocks().iter().any(|block| *block as usize >= dim);
+        match self {
+            Variant::Plain => true,
+            Variant::Four | Variant::Staged => fits,
+            Variant::Wide => !Variant::Staged.serves(dim),
+        }
+    }
+
+    /// Whether the kernels before and after the scores are those for GPUs, whose invocations share rows: neighbours load
+    /// and store neighbours, sums are cut into tiles.
+    #[cfg(feature = "gpu")]
+    pub fn shares_rows(self) -> bool {
+        matches!(self, Variant::Staged | Variant::Wide)
+    }
+
     /// Blocks that the kernels are written for.
     fn blocks(self) -> &'static [u32] {
         match self {
-            Variant::Plain => BLOCKS,
+            Variant::Plain | Variant::Wide => BLOCKS,
             Variant::Four => BLOCKS_FOUR,
             Variant::Staged => BLOCKS_STAGED,
         }
@@ -193,6 +212,7 @@ impl Variant {
             Variant::Plain => "plain",
             Variant::Four => "four",
             Variant::Staged => "staged",
+            Variant::Wide => "wide",
         }
     }
 }
@@ -293,7 +313,7 @@ impl Scores {
     /// The kernel of this variant.
     fn kernel(&self, [plain, four, staged]: [&'static Kernel; 3]) -> &'static Kernel {
         match self.variant() {
-            Variant::Plain => plain,
+            Variant::Plain | Variant::Wide => plain,
             Variant::Four => four,
             Variant::Staged => staged,
         }

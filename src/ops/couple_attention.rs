@@ -11,7 +11,7 @@ use crate::cpu::Real;
 use crate::cpu::couple_attention::{self as cpu, Layout};
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
-use crate::gpu::{Commands, Context, Tensor, Work, read, write};
+use crate::gpu::{Commands, Context, Tensor, read, write};
 #[cfg(feature = "gpu")]
 use crate::kernel::DType;
 use crate::tape::{Tape, Var};
@@ -24,7 +24,10 @@ mod contracts;
 #[path = "couple_attention_device.rs"]
 mod device;
 
-pub use contracts::{BACKWARD_MAT, BACKWARD_MIXED, BACKWARD_QKV, HEADS, MERGE};
+pub use contracts::{
+    BACKWARD_MAT, BACKWARD_MAT_TILES, BACKWARD_MIXED, BACKWARD_MIXED_PATCH, BACKWARD_QKV, BACKWARD_QKV_PATCH, HEADS,
+    HEADS_PATCH, MERGE, MERGE_PATCH,
+};
 
 /// Options of an attention coupling.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -192,10 +195,11 @@ impl CoupleAttention {
     fn attend(&self, commands: &mut Commands, inputs: &[&Tensor], dtype: DType) -> Result<Vec<Tensor>> {
         let [_, mixed, _] = self.mix(commands, inputs, dtype)?;
         let dst = commands.empty(&self.dst_shape(), dtype)?;
-        let mat_o = self.split(inputs)[3].unwrap_or(inputs[0]);
+        let nothing = self.nothing(commands, dtype)?;
+        let mat_o = self.split(inputs)[3].unwrap_or(&nothing);
         let binds = [read(&mixed), read(mat_o), write(&dst)];
-        let work = self.pairs(self.at.dim, 1).flops(3 * dst.len());
-        commands.dispatch(&MERGE, dtype, &[], &self.params_heads(), &binds, work)?;
+        let (kernel, work) = self.between([&MERGE, &MERGE_PATCH], self.at.dim, 1);
+        commands.dispatch(kernel, dtype, &[], &self.params_heads(), &binds, work.flops(3 * dst.len()))?;
         Ok(vec![dst])
     }
 
@@ -224,10 +228,11 @@ impl CoupleAttention {
             return Ok(all);
         }
         let (mixed_bar, delta) = (self.scores.empty(commands, self.scores.padded())?, self.scores.empty(commands, 1)?);
-        let mat_o = matrices[3].unwrap_or(g);
+        let nothing = self.nothing(commands, dtype)?;
+        let mat_o = matrices[3].unwrap_or(&nothing);
         let binds = [read(g), read(mat_o), read(&mixed), write(&mixed_bar), write(&delta)];
-        let work = Work::invocations(self.scores.rows()).rounds(self.scores.padded()).flops(5 * mixed_bar.len());
-        commands.dispatch(&BACKWARD_MIXED, dtype, &[], &self.params_heads(), &binds, work)?;
+        let (kernel, work) = self.of_queries();
+        commands.dispatch(kernel, dtype, &[], &self.params_heads(), &binds, work.flops(5 * mixed_bar.len()))?;
         let bars = self.scores.bars(commands, &heads, &stats, &mixed_bar, &delta)?;
         for (part, bar) in bars.iter().enumerate() {
             if let Some(place) = places[part] {
@@ -237,11 +242,11 @@ impl CoupleAttention {
         }
         if needs[0] {
             let qkv_bar = commands.empty(&self.shape, dtype)?;
-            let [q, k, v, _] = matrices.map(|m| m.unwrap_or(inputs[0]));
+            let [q, k, v, _] = matrices.map(|m| m.unwrap_or(&nothing));
             let [q_bar, k_bar, v_bar] = &bars;
             let binds = [read(q_bar), read(k_bar), read(v_bar), read(q), read(k), read(v), write(&qkv_bar)];
-            let work = self.pairs(self.at.dim, 3).flops(3 * qkv_bar.len());
-            commands.dispatch(&BACKWARD_QKV, dtype, &[], &self.params_heads(), &binds, work)?;
+            let (kernel, work) = self.between([&BACKWARD_QKV, &BACKWARD_QKV_PATCH], self.at.dim, 3);
+            commands.dispatch(kernel, dtype, &[], &self.params_heads(), &binds, work.flops(3 * qkv_bar.len()))?;
             all[0] = Some(qkv_bar);
         }
         Ok(all)
@@ -299,11 +304,14 @@ pub static SPEC: OpSpec = OpSpec {
     differentiable: true,
     kernels: &[
         &HEADS,
+        &HEADS_PATCH,
         &FORWARD,
         &FORWARD_FOUR,
         &FORWARD_STAGED,
         &MERGE,
+        &MERGE_PATCH,
         &BACKWARD_MIXED,
+        &BACKWARD_MIXED_PATCH,
         &BACKWARD_Q,
         &BACKWARD_Q_FOUR,
         &BACKWARD_Q_STAGED,
@@ -311,7 +319,10 @@ pub static SPEC: OpSpec = OpSpec {
         &BACKWARD_KV_FOUR,
         &BACKWARD_KV_STAGED,
         &BACKWARD_QKV,
+        &BACKWARD_QKV_PATCH,
         &BACKWARD_MAT,
+        &BACKWARD_MAT_TILES,
+        &super::sum_columns::KERNEL,
     ],
     cases: cases::cases,
 };

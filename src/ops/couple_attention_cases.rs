@@ -25,12 +25,12 @@ fn row(shape: &'static [usize], positions: [bool; 4], options: AttentionOptions)
     Row { shape, positions, options, label: "", qkv: Fill::Between(-2.0, 2.0), finish: |case| case }
 }
 
-/// The case with these kernels, if the plain ones serve it too or its heads are one block of theirs.
+/// The case with these kernels, if they serve its heads.
 fn case(row: Row, variant: Variant) -> Option<Case> {
     let Row { shape, positions, options, label, qkv, finish } = row;
     let mut op = CoupleAttention::new(shape, positions, &options).ok()?;
     op.scores.variant = Some(variant);
-    if variant != Variant::Plain && op.scores.block() < op.scores.dim {
+    if !variant.serves(op.scores.dim) {
         return None;
     }
     let heads = if options.interleaved { "interleaved" } else { "consecutive" };
@@ -86,7 +86,11 @@ fn rows() -> Vec<Row> {
         row(&[1, 60, 3, 3], [true, true, false, false], options(2, 1)),
         row(&[1, 30, 2, 3], [false, false, true, false], causal(options(1, 1))),
         row(&[1, 7, 102], [false, false, false, true], consecutive(1, 2)),
+        // More than one patch of rows, which ends within a sample; by tokens and by channels.
+        row(&[3, 24, 5, 5], ALL, options(2, 1)),
+        row(&[2, 40, 36], ALL, options(2, 2)),
         row(&[1, 156, 5], ALL, options(2, 1)),
+        row(&[2, 198, 3], ALL, options(1, 1)),
         row(&[1, 210, 6], NONE, causal(options(1, 1))),
         row(&[1, 12, 65], NONE, causal(options(2, 1))),
         row(&[1, 12, 131], NONE, options(1, 1)),
@@ -107,5 +111,5 @@ fn rows() -> Vec<Row> {
 
 pub(super) fn cases() -> Vec<Case> {
     let of = |variant| rows().into_iter().filter_map(move |row| case(row, variant));
-    [Variant::Four, Variant::Plain, Variant::Staged].into_iter().flat_map(of).collect()
+    [Variant::Four, Variant::Plain, Variant::Staged, Variant::Wide].into_iter().flat_map(of).collect()
 }

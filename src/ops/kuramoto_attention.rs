@@ -3,11 +3,13 @@
 use super::attention::Scores;
 use super::layout::indexable;
 use super::spec::{Op, OpSpec, Port};
+#[cfg(feature = "gpu")]
+use super::{sum_columns::split_wide, sum_rows::sum_rows};
 use crate::cpu::Real;
 use crate::cpu::kuramoto_attention::{self as cpu, Operands, Phases};
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
-use crate::gpu::{Commands, Context, Tensor, Work, read, write};
+use crate::gpu::{Bind, Commands, Context, Tensor, Work, read, write};
 #[cfg(feature = "gpu")]
 use crate::kernel::{DType, WORKGROUP};
 use crate::tape::{Tape, Var};
@@ -18,11 +20,12 @@ mod cases;
 mod contracts;
 
 pub(super) use cases::{Row, rows};
-#[cfg(feature = "gpu")]
-use contracts::Params;
 pub use contracts::{
-    BACKWARD, BACKWARD_CONTENT, BACKWARD_GATE, BACKWARD_HEAD, BACKWARD_MIXED, FORWARD, HEADS, WEIGHTS,
+    BACKWARD, BACKWARD_CONTENT, BACKWARD_GATE, BACKWARD_GATE_TILES, BACKWARD_HEAD, BACKWARD_MIXED,
+    BACKWARD_MIXED_LANES, FORWARD, HEADS, WEIGHTS,
 };
+#[cfg(feature = "gpu")]
+use contracts::{LANES, Params, ParamsTiles};
 
 /// What a Kuramoto attention has besides its angles, as tensors or variables; f32, but for the gates of tokens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -148,6 +151,48 @@ impl KuramotoAttention {
         Ok([features, mixed, stats])
     }
 
+    /// What is mixed, back: `binds` as the kernels have them.
+    fn mixed_bar(&self, commands: &mut Commands, binds: &[Bind<'_>], dtype: DType) -> Result<()> {
+        let (rows, half) = (self.scores.rows(), self.scores.padded() / 2);
+        let flops = 14 * rows * self.at.dim;
+        if !self.scores.variant().shares_rows() {
+            let work = Work::invocations(rows).rounds(half).flops(flops);
+            return commands.dispatch(&BACKWARD_MIXED, dtype, &[], &self.params(), binds, work);
+        }
+        let lanes = LANES.iter().copied().find(|lanes| 4 * *lanes as usize >= half).unwrap_or(8);
+        let rounds = half.div_ceil(4 * lanes as usize) + lanes as usize;
+        let work = Work::invocations(rows * lanes as usize).rounds(rounds).flops(flops);
+        commands.dispatch(&BACKWARD_MIXED_LANES, dtype, &[("LANES", lanes)], &self.params(), binds, work)
+    }
+
+    /// The cotangents of gate and drift from what `given` binds: the temperature, the queries' gates, the features, and
+    /// the cotangents of queries and keys.
+    fn angle_bars(&self, commands: &mut Commands, given: &[Bind<'_>], dtype: DType) -> Result<[Tensor; 2]> {
+        let Phases { batch, tokens, heads, dim, .. } = self.at;
+        let (shape, terms) = ([heads, dim], batch * tokens);
+        let flops = 14 * terms * heads * dim;
+        // Without tokens there is one tile of nothing, and no four features to bind.
+        if !self.scores.variant().shares_rows() || terms == 0 {
+            let bars = [commands.empty(&shape, DType::F32)?, commands.empty(&shape, DType::F32)?];
+            let binds = [given, &[write(&bars[0]), write(&bars[1])]].concat();
+            let work = Work::workgroups(heads * dim).rounds(self.over_tokens()).flops(flops);
+            commands.dispatch(&BACKWARD_GATE, dtype, &[], &self.params(), &binds, work)?;
+            return Ok(bars);
+        }
+        let per_tile = heads * dim.div_ceil(4);
+        let split = split_wide(terms, per_tile, 16);
+        let Params { batch, tokens, heads, dim, half, causal, content } = self.params();
+        let (run, tiles) = (split.run as u32, split.tiles as u32);
+        let params = ParamsTiles { batch, tokens, heads, dim, half, causal, content, run, tiles };
+        let partial = commands.empty(&[2, shape[0], shape[1], split.tiles], DType::F32)?;
+        let binds = [given, &[write(&partial)]].concat();
+        let work = Work::invocations(split.tiles * per_tile).rounds(split.run + 4).flops(flops);
+        commands.dispatch(&BACKWARD_GATE_TILES, dtype, &[], &params, &binds, work)?;
+        let second = shape[0] * shape[1] * split.tiles;
+        let gate_bar = sum_rows(commands, &partial, 0, split.tiles, &shape)?;
+        Ok([gate_bar, sum_rows(commands, &partial, second, split.tiles, &shape)?])
+    }
+
     /// Rounds of a loop over all tokens of all samples by the lanes of a workgroup, and of a sum of theirs.
     fn over_tokens(&self) -> usize {
         (self.at.batch * self.at.tokens).div_ceil(WORKGROUP as usize) + 16
@@ -195,14 +240,13 @@ impl Op for KuramotoAttention {
         let of = self.on(commands.context());
         let mut all = vec![None; inputs.len()];
         let Some(g) = cotangents[0] else { return Ok(all) };
-        let [theta, gate, tau, eta, drift] = [0, 1, 2, 3, 4].map(|at| inputs[at]);
+        let [theta, gate, tau, eta] = [0, 1, 2, 3].map(|at| inputs[at]);
         let [features, mixed, stats] = of.mix(commands, &without_eta(inputs), dtype)?;
         let (params, angles) = (of.params(), theta.len());
         let mixed_bar = of.scores.empty(commands, of.scores.padded())?;
         let (delta, pull) = (of.scores.empty(commands, 1)?, of.scores.empty(commands, 1)?);
         let binds = [read(eta), read(&features), read(&mixed), read(g), write(&mixed_bar), write(&delta), write(&pull)];
-        let work = Work::invocations(of.scores.rows()).rounds(of.scores.padded() / 2).flops(14 * angles);
-        commands.dispatch(&BACKWARD_MIXED, dtype, &[], &params, &binds, work)?;
+        of.mixed_bar(commands, &binds, dtype)?;
         let [q_bar, k_bar, v_bar] = of.scores.bars(commands, &features, &stats, &mixed_bar, &delta)?;
         if needs[0] {
             let theta_bar = commands.empty(&of.theta_shape(), dtype)?;
@@ -213,13 +257,9 @@ impl Op for KuramotoAttention {
             all[0] = Some(theta_bar);
         }
         if needs[1..5].contains(&true) {
-            let [gate_bar, drift_bar] =
-                [commands.empty(gate.shape(), DType::F32)?, commands.empty(drift.shape(), DType::F32)?];
             let queries = *inputs.get(5).unwrap_or(&theta);
-            let bars = [read(&q_bar), read(&k_bar), write(&gate_bar), write(&drift_bar)];
-            let binds = [[read(tau), read(queries), read(&features)].as_slice(), &bars].concat();
-            let work = Work::workgroups(gate.len()).rounds(of.over_tokens()).flops(14 * angles);
-            commands.dispatch(&BACKWARD_GATE, dtype, &[], &params, &binds, work)?;
+            let binds = [read(tau), read(queries), read(&features), read(&q_bar), read(&k_bar)];
+            let [gate_bar, drift_bar] = of.angle_bars(commands, &binds, dtype)?;
             let [tau_bar, eta_bar] =
                 [commands.empty(tau.shape(), DType::F32)?, commands.empty(eta.shape(), DType::F32)?];
             let binds = [read(gate), read(tau), read(&gate_bar), read(&pull), write(&tau_bar), write(&eta_bar)];
@@ -283,6 +323,17 @@ pub static SPEC: OpSpec = OpSpec {
     name: "kuramoto_attention",
     formula: "dst_t = wrap(theta_t + eta sum_u A_tu sin(theta_u - theta_t)), A = softmax of gated cosines",
     differentiable: true,
-    kernels: &[&HEADS, &FORWARD, &BACKWARD_MIXED, &BACKWARD, &BACKWARD_GATE, &BACKWARD_CONTENT, &BACKWARD_HEAD],
+    kernels: &[
+        &HEADS,
+        &FORWARD,
+        &BACKWARD_MIXED,
+        &BACKWARD_MIXED_LANES,
+        &BACKWARD,
+        &BACKWARD_GATE,
+        &BACKWARD_GATE_TILES,
+        &BACKWARD_CONTENT,
+        &BACKWARD_HEAD,
+        &super::sum_rows::KERNEL,
+    ],
     cases: cases::cases,
 };

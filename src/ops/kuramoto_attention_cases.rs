@@ -38,14 +38,14 @@ fn row(shape: [usize; 4], causal: bool) -> Row {
 
 impl Row {
     /// The op with these kernels, what to call the case, and the fills of its scores' operands; nothing if
-    /// heads are more than one block of kernels that take no more.
+    /// they do not serve its heads.
     pub(in crate::ops) fn parts(
         self,
         variant: Option<Variant>,
     ) -> Option<(KuramotoAttention, String, Vec<Fill>, [bool; 2])> {
         let mut op = KuramotoAttention::new(&self.shape, self.causal, self.content.is_some()).ok()?;
         op.scores.variant = variant;
-        if op.scores.variant() != Variant::Plain && op.scores.block() < op.scores.dim {
+        if !op.scores.variant().serves(op.scores.dim) {
             return None;
         }
         let causal = if self.causal { " causal" } else { "" };
@@ -70,6 +70,7 @@ pub(in crate::ops) fn rows() -> Vec<Row> {
         row([1, 7, 1, 17], true),
         row([1, 5, 2, 16], false),
         row([1, 67, 2, 2], true),
+        row([1, 5, 1, 35], true),
         Row { label: " no drift", drift: still(), ..row([1, 131, 1, 4], false) },
         Row { label: " sharp", tau: Fill::Between(0.01, 0.02), ..row([1, 16, 2, 4], true) },
         Row { label: " flat", gate: still(), ..row([1, 16, 2, 4], true) },
@@ -78,6 +79,7 @@ pub(in crate::ops) fn rows() -> Vec<Row> {
         Row { label: " gates of tokens", content: open(), ..row([2, 5, 3, 3], true) },
         Row { label: " gates of tokens", content: open(), ..row([1, 67, 2, 2], false) },
         Row { label: " gates of tokens", content: open(), ..row([1, 7, 1, 17], true) },
+        Row { label: " gates of tokens", content: open(), ..row([2, 5, 1, 35], false) },
         Row { label: " closed gates", content: Some(still()), ..row([1, 9, 2, 3], true) },
         // Under a mask the first query sees one key, so that its gate has no gradient and the ladder would compare rounding
         // with rounding.
@@ -112,5 +114,5 @@ pub(super) fn cases() -> Vec<Case> {
         if timed { case.bench() } else { case }
     };
     let of = |variant| rows().into_iter().filter_map(move |row| row.parts(Some(variant)));
-    [Variant::Four, Variant::Plain, Variant::Staged].into_iter().flat_map(of).map(case).collect()
+    [Variant::Four, Variant::Plain, Variant::Staged, Variant::Wide].into_iter().flat_map(of).map(case).collect()
 }

@@ -1,11 +1,18 @@
 //! Kernels of [`super::KuramotoAttention`]: texts, parameters, bindings.
 
-use crate::kernel::{Elem, Kernel, Params as _, input, output, source};
+use crate::kernel::{Constant, Elem, Kernel, Params as _, input, output, source};
 
 crate::params! {
     /// Parameters of all kernels.
     pub(in crate::ops) struct Params {
         pub(super) batch: u32, pub(super) tokens: u32, pub(super) heads: u32, pub(super) dim: u32, pub(super) half: u32, pub(super) causal: u32, pub(super) content: u32,
+    }
+}
+
+crate::params! {
+    /// Parameters of the kernel that cuts samples and tokens into tiles.
+    pub(super) struct ParamsTiles {
+        pub(super) batch: u32, pub(super) tokens: u32, pub(super) heads: u32, pub(super) dim: u32, pub(super) half: u32, pub(super) causal: u32, pub(super) content: u32, pub(super) run: u32, pub(super) tiles: u32,
     }
 }
 
@@ -66,6 +73,17 @@ pub static BACKWARD_MIXED: Kernel = Kernel {
     constants: &[],
 };
 
+/// Cotangent of what is mixed, several invocations a row.
+pub static BACKWARD_MIXED_LANES: Kernel = Kernel {
+    name: "kuramoto_attention_bwd_mixed_lanes",
+    source: source!("kuramoto_attention_bwd_mixed_lanes", "grid", "phases"),
+    constants: &[Constant { name: "LANES", values: LANES }],
+    ..BACKWARD_MIXED
+};
+
+/// How many these are: those that have four angles of a row each, up to the last.
+pub(super) const LANES: &[u32] = &[2, 4, 8];
+
 /// Cotangent of the angles.
 pub static BACKWARD: Kernel = Kernel {
     name: "kuramoto_attention_bwd",
@@ -97,6 +115,22 @@ pub static BACKWARD_GATE: Kernel = Kernel {
         input("k_bar", Elem::F32, ROWS),
         output("gate_bar", Elem::F32, PER_ANGLE),
         output("drift_bar", Elem::F32, PER_ANGLE),
+    ],
+    constants: &[],
+};
+
+/// Cotangents of gate and drift, sums over tiles of tokens.
+pub static BACKWARD_GATE_TILES: Kernel = Kernel {
+    name: "kuramoto_attention_bwd_gate_tiles",
+    source: source!("kuramoto_attention_bwd_gate_tiles", "grid", "phases"),
+    params: ParamsTiles::FIELDS,
+    bindings: &[
+        input("tau", Elem::F32, PER_HEAD),
+        input("query_gate", Elem::Storage, ANGLES),
+        input("features", Elem::F32, FEATURES),
+        input("q_bar", Elem::F32, ROWS),
+        input("k_bar", Elem::F32, ROWS),
+        output("partial", Elem::F32, "[2, heads, dim, tiles]"),
     ],
     constants: &[],
 };

@@ -51,7 +51,13 @@ pub(super) fn split(terms: usize, invocations: usize) -> Split {
     split_into(terms, 8192 / invocations.max(1), 128)
 }
 
-/// The same into about `tiles`, none of fewer than `least` terms.
+/// The same for kernels that only GPUs run and that bring little but loads: these need more invocations to be busy.
+#[cfg(feature = "gpu")]
+pub(super) fn split_wide(terms: usize, invocations: usize, least: usize) -> Split {
+    split_into(terms, 32768 / invocations.max(1), least)
+}
+
+/// About `tiles` tiles, none of fewer than `least` terms and none of more than 4096.
 #[cfg(feature = "gpu")]
 pub(super) fn split_into(terms: usize, tiles: usize, least: usize) -> Split {
     let filling = tiles.clamp(1, terms.div_ceil(least).max(1));
@@ -61,15 +67,19 @@ pub(super) fn split_into(terms: usize, tiles: usize, least: usize) -> Split {
 
 #[cfg(all(test, feature = "gpu"))]
 mod tests {
-    use super::split;
+    use super::{split, split_wide};
 
     #[test]
     fn tiles_cover_the_terms_and_stay_short() {
         for terms in [0, 1, 63, 64, 65, 648, 4096, 4097, 8191, 1_000_003] {
             for invocations in [0, 1, 24, 8192, 1 << 20] {
-                let s = split(terms, invocations);
-                assert!(s.run * s.tiles >= terms && s.run <= 4096 && s.tiles >= 1, "{terms} {invocations}: {s:?}");
-                assert!(s.tiles == 1 || s.run * (s.tiles - 1) < terms, "{terms} {invocations}: an empty tile in {s:?}");
+                for s in [split(terms, invocations), split_wide(terms, invocations, 2)] {
+                    assert!(s.run * s.tiles >= terms && s.run <= 4096 && s.tiles >= 1, "{terms} {invocations}: {s:?}");
+                    assert!(
+                        s.tiles == 1 || s.run * (s.tiles - 1) < terms,
+                        "{terms} {invocations}: an empty tile: {s:?}"
+                    );
+                }
             }
         }
     }

@@ -92,6 +92,17 @@ const PHASES: &[(&str, Value)] = &[
     ("causal", U(1)),
     ("content", U(1)),
 ];
+const PHASES_TILES: &[(&str, Value)] = &[
+    ("batch", U(2)),
+    ("tokens", U(5)),
+    ("heads", U(2)),
+    ("dim", U(3)),
+    ("half", U(4)),
+    ("causal", U(1)),
+    ("content", U(1)),
+    ("run", U(4)),
+    ("tiles", U(3)),
+];
 const CONV: &[(&str, Value)] =
     &[("batch", U(2)), ("c_in", U(2)), ("c_out", U(3)), ("height", U(4)), ("width", U(5)), ("kh", U(3)), ("kw", U(3))];
 const CONV_OUT: &[(&str, Value)] = &[
@@ -983,6 +994,21 @@ const ENTRIES: &[Entry] = &[
         groups: 1,
     },
     Entry {
+        kernel: "kuramoto_attention_bwd_mixed_lanes",
+        constants: &[("LANES", 2)],
+        params: PHASES,
+        lengths: &[
+            ("eta", 2),
+            ("features", 640),
+            ("mixed", 160),
+            ("dst_bar", 60),
+            ("mixed_bar", 160),
+            ("delta", 20),
+            ("pull", 20),
+        ],
+        groups: 1,
+    },
+    Entry {
         kernel: "kuramoto_attention_bwd",
         constants: &[],
         params: PHASES,
@@ -1012,6 +1038,13 @@ const ENTRIES: &[Entry] = &[
             ("drift_bar", 6),
         ],
         groups: 6,
+    },
+    Entry {
+        kernel: "kuramoto_attention_bwd_gate_tiles",
+        constants: &[],
+        params: PHASES_TILES,
+        lengths: &[("tau", 2), ("query_gate", 60), ("features", 640), ("q_bar", 160), ("k_bar", 160), ("partial", 36)],
+        groups: 1,
     },
     Entry {
         kernel: "kuramoto_attention_bwd_content",
@@ -2226,6 +2259,13 @@ const ENTRIES: &[Entry] = &[
         groups: 8,
     },
     Entry {
+        kernel: "couple_attention_heads_patch",
+        constants: &[],
+        params: ATTENTION,
+        lengths: &[("qkv", 240), ("mat_q", 40), ("mat_k", 40), ("mat_v", 40), ("heads", 480)],
+        groups: 6,
+    },
+    Entry {
         kernel: "couple_attention",
         constants: &[("D", 32)],
         params: SCORES_WIDE,
@@ -2247,11 +2287,25 @@ const ENTRIES: &[Entry] = &[
         groups: 2,
     },
     Entry {
+        kernel: "couple_attention_merge_patch",
+        constants: &[],
+        params: ATTENTION,
+        lengths: &[("mixed", 160), ("mat_o", 40), ("dst", 80)],
+        groups: 2,
+    },
+    Entry {
         kernel: "couple_attention_bwd_mixed",
         constants: &[],
         params: ATTENTION,
         lengths: &[("dst_bar", 80), ("mat_o", 40), ("mixed", 160), ("mixed_bar", 160), ("delta", 20)],
         groups: 1,
+    },
+    Entry {
+        kernel: "couple_attention_bwd_mixed_patch",
+        constants: &[],
+        params: ATTENTION,
+        lengths: &[("dst_bar", 80), ("mat_o", 40), ("mixed", 160), ("mixed_bar", 160), ("delta", 20)],
+        groups: 2,
     },
     Entry {
         kernel: "couple_attention_bwd_q",
@@ -2325,6 +2379,21 @@ const ENTRIES: &[Entry] = &[
         groups: 4,
     },
     Entry {
+        kernel: "couple_attention_bwd_qkv_patch",
+        constants: &[],
+        params: ATTENTION,
+        lengths: &[
+            ("q_bar", 160),
+            ("k_bar", 160),
+            ("v_bar", 160),
+            ("mat_q", 40),
+            ("mat_k", 40),
+            ("mat_v", 40),
+            ("qkv_bar", 240),
+        ],
+        groups: 6,
+    },
+    Entry {
         kernel: "couple_attention_bwd_mat",
         constants: &[],
         params: &[
@@ -2340,6 +2409,26 @@ const ENTRIES: &[Entry] = &[
             ("state_left", U(0)),
         ],
         lengths: &[("in_heads", 160), ("state", 240), ("mat_bar", 40)],
+        groups: 1,
+    },
+    Entry {
+        kernel: "couple_attention_bwd_mat_tiles",
+        constants: &[],
+        params: &[
+            ("batch", U(2)),
+            ("tokens", U(5)),
+            ("inner", U(5)),
+            ("heads", U(2)),
+            ("dim", U(4)),
+            ("padded", U(8)),
+            ("interleaved", U(1)),
+            ("channels", U(24)),
+            ("offset", U(8)),
+            ("state_left", U(0)),
+            ("run", U(1)),
+            ("tiles", U(2)),
+        ],
+        lengths: &[("in_heads", 160), ("state", 240), ("partial", 80)],
         groups: 1,
     },
     Entry { kernel: "resize_bilinear", constants: &[], params: RESIZE, lengths: &[("x", 48), ("dst", 60)], groups: 1 },
