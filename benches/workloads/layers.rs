@@ -142,7 +142,10 @@ fn conv2d(context: &Context, large: bool, filter: &str) -> Result<Vec<Workload>>
     let seed = tensor(context, &[b, c, h, h], 3, 1.0, 0.0)?;
     let options = ConvOptions { stride: [1, 1], padding: [k / 2, k / 2] };
     let conv = move |tape: &mut Tape, v: &[Var]| tape.conv2d(v[0], v[1], Some(v[2]), options);
-    Ok(passes("conv2d", json!({ "batch": b, "channels": c, "kernel": k, "side": h }), inputs, seed, conv))
+    let sizes = json!({ "batch": b, "channels": c, "kernel": k, "side": h });
+    let mut all = passes("conv2d", sizes.clone(), inputs.clone(), seed.clone(), conv);
+    all.extend(passes_f16(context, large, "conv2d", sizes, &inputs, &seed, conv)?);
+    Ok(all)
 }
 
 /// Fixed-query attention after its projections: field, direction, readout.

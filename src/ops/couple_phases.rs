@@ -14,8 +14,6 @@ use crate::error::Result;
 #[cfg(feature = "gpu")]
 use crate::gpu::{Commands, Tensor, Work, read, write};
 use crate::kernel::DType;
-#[cfg(feature = "gpu")]
-use crate::kernel::WORKGROUP;
 use crate::tape::{Tape, Var};
 
 #[path = "couple_phases_cases.rs"]
@@ -28,31 +26,12 @@ mod device;
 
 #[cfg(feature = "gpu")]
 use contracts::Params;
-pub use contracts::{BACKWARD_EDGES, FORWARD, FORWARD_STAGED};
-
-/// Which kernel goes forward.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Variant {
-    /// A node loads its own edges.
-    Plain,
-    /// Those of 64 nodes are staged together.
-    Staged,
-}
-
-/// Rows of few edges lie so close that neighbouring invocations read the same sectors of memory again and again; a GPU loses
-/// more by that than it pays for two barriers. Software drivers pay for barriers, and have no sectors.
-#[cfg(feature = "gpu")]
-fn choose(is_software: bool) -> Variant {
-    if is_software { Variant::Plain } else { Variant::Staged }
-}
+pub use contracts::{BACKWARD_EDGES, FORWARD};
 
 /// A coupling over a fixed graph with fixed extents.
 #[derive(Clone, Debug)]
 pub struct CouplePhases {
     over: OverEdges,
-    /// A case's; otherwise the device decides.
-    #[cfg_attr(not(feature = "gpu"), allow(dead_code))]
-    variant: Option<Variant>,
 }
 
 impl CouplePhases {
@@ -70,7 +49,7 @@ impl CouplePhases {
         harmonic: u32,
     ) -> Result<CouplePhases> {
         let over = OverEdges::of("couple_phases", theta, base, coupling, graph, harmonic)?;
-        Ok(CouplePhases { over, variant: None })
+        Ok(CouplePhases { over })
     }
 
     fn base_shape(&self) -> Vec<usize> {
@@ -125,18 +104,8 @@ impl Op for CouplePhases {
         let binds =
             [&[read(theta), read(base), read(weights), read(strength), read(lag)], structure.as_slice()].concat();
         let flops = 33 * self.over.pairs_of_samples() + 2 * rate.len();
-        let longest = self.over.graph.longest()[0];
-        let (kernel, work) = match self.variant.unwrap_or_else(|| choose(commands.context().is_software())) {
-            Variant::Plain => (&FORWARD, Work::invocations(rate.len()).rounds(longest)),
-            Variant::Staged => {
-                let lanes = WORKGROUP as usize;
-                let blocks = self.over.at.nodes.div_ceil(lanes);
-                // A chunk is staged in 4 turns of twice 4 edges.
-                let chunks = lanes * longest / 1024 + 2;
-                (&FORWARD_STAGED, Work::workgroups(self.over.at.batch * blocks).rounds(40 * chunks + longest))
-            }
-        };
-        commands.dispatch(kernel, DType::F32, &[], &params, &binds, work.flops(flops))?;
+        let work = Work::invocations(rate.len()).rounds(self.over.graph.longest()[0]).flops(flops);
+        commands.dispatch(&FORWARD, DType::F32, &[], &params, &binds, work)?;
         Ok(vec![rate])
     }
     #[cfg(feature = "gpu")]
@@ -238,7 +207,6 @@ pub static SPEC: OpSpec = OpSpec {
     differentiable: true,
     kernels: &[
         &FORWARD,
-        &FORWARD_STAGED,
         &BACKWARD_EDGES,
         &super::term_sums::NODES,
         &super::term_sums::LAGS,

@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use super::{CouplePhases, EdgeCoupling, Variant};
+use super::{CouplePhases, EdgeCoupling};
 use crate::kernel::DType;
 use crate::ops::graph::Graph;
 use crate::ops::spec::{Case, Fill};
@@ -33,30 +33,17 @@ fn both_ways(nodes: usize) -> Vec<(usize, usize)> {
     (0..nodes).flat_map(|i| [1, 2, nodes - 2, nodes - 1].map(|d| (i, (i + d) % nodes))).collect()
 }
 
-fn case_of(
-    variant: Variant,
-    batch: usize,
-    nodes: usize,
-    harmonic: u32,
-    form: Form,
-    name: &str,
-    edges: &[(usize, usize)],
-) -> Option<Case> {
+fn case(batch: usize, nodes: usize, harmonic: u32, form: Form, name: &str, edges: &[(usize, usize)]) -> Option<Case> {
     let graph = Graph::from_edges(nodes, edges).ok()?;
     let base = if form.own_base { vec![batch, nodes] } else { vec![nodes] };
     let weights = [if form.own_weights { batch } else { 1 }, edges.len()];
     let lag = if form.edge_lag { [1, edges.len()] } else { [batch, 1] };
     let shapes = EdgeCoupling { weights: &weights[..], strength: &[batch][..], lag: &lag[..] };
-    let mut op = CouplePhases::new(&[batch, nodes], &base, &shapes, &graph, harmonic).ok()?;
-    op.variant = Some(variant);
+    let op = CouplePhases::new(&[batch, nodes], &base, &shapes, &graph, harmonic).ok()?;
     let label =
         format!("theta {:?} base {base:?} weights {weights:?} lag {lag:?} harmonic {harmonic} {name}", [batch, nodes]);
     let circle = Fill::Between(-PI, PI);
-    let fills = vec![circle, Fill::Uniform, Fill::Uniform, Fill::Between(0.5, 2.0), Fill::Uniform];
-    Some(Case::new(label, op, fills).variant(match variant {
-        Variant::Plain => "plain",
-        Variant::Staged => "staged",
-    }))
+    Some(Case::new(label, op, vec![circle, Fill::Uniform, Fill::Uniform, Fill::Between(0.5, 2.0), Fill::Uniform]))
 }
 
 /// With equal weights both ways and no lag every force has its opposite, so the rates of a sample add up to nothing:
@@ -80,13 +67,6 @@ fn filled(mut case: Case, at: usize, fill: Fill) -> Case {
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    [Variant::Plain, Variant::Staged].into_iter().flat_map(cases_of).collect()
-}
-
-fn cases_of(variant: Variant) -> Vec<Case> {
-    let case = |batch, nodes, harmonic, form, name: &str, edges: &[(usize, usize)]| {
-        case_of(variant, batch, nodes, harmonic, form, name, edges)
-    };
     let mut cases = Vec::new();
     for form in [SHARED, OWN] {
         cases.extend(case(0, 5, 1, form, "ring", &ring(5, 3)));

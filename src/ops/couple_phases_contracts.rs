@@ -1,6 +1,6 @@
 //! What the kernels of the coupling of phases take.
 
-use crate::kernel::{Binding, Elem, Kernel, Params as _, input, output, source};
+use crate::kernel::{Elem, Kernel, Params as _, input, output, source};
 
 crate::params! {
     /// Parameters of the forward kernel.
@@ -31,32 +31,21 @@ const PHASES: &str = "[batch, nodes]";
 const WEIGHTS: &str = "[1, nnz] or [batch, nnz]";
 const LAG: &str = "[batch, 1] or [1, nnz]";
 
-const BINDINGS: &[Binding] = &[
-    input("theta", Elem::F32, PHASES),
-    input("base", Elem::F32, "[nodes] or [batch, nodes]"),
-    input("weights", Elem::F32, WEIGHTS),
-    input("strength", Elem::F32, "[batch]"),
-    input("lag", Elem::F32, LAG),
-    input("indptr", Elem::U32, "[nodes + 1]"),
-    input("indices", Elem::U32, "[nnz]"),
-    output("rate", Elem::F32, PHASES),
-];
-
 /// Forward.
 pub static FORWARD: Kernel = Kernel {
     name: "couple_phases",
     source: source!("couple_phases", "grid", "sincos"),
     params: Params::FIELDS,
-    bindings: BINDINGS,
-    constants: &[],
-};
-
-/// Forward with the edges of neighbouring nodes staged in workgroup memory.
-pub static FORWARD_STAGED: Kernel = Kernel {
-    name: "couple_phases_staged",
-    source: source!("couple_phases_staged", "grid", "sincos"),
-    params: Params::FIELDS,
-    bindings: BINDINGS,
+    bindings: &[
+        input("theta", Elem::F32, PHASES),
+        input("base", Elem::F32, "[nodes] or [batch, nodes]"),
+        input("weights", Elem::F32, WEIGHTS),
+        input("strength", Elem::F32, "[batch]"),
+        input("lag", Elem::F32, LAG),
+        input("indptr", Elem::U32, "[nodes + 1]"),
+        input("indices", Elem::U32, "[nnz]"),
+        output("rate", Elem::F32, PHASES),
+    ],
     constants: &[],
 };
 
