@@ -4,10 +4,6 @@ fn x4(at: u32) -> vec4<f32> {
     return vec4<f32>(f32(x[at]), f32(x[at + 1u]), f32(x[at + 2u]), f32(x[at + 3u]));
 }
 
-fn sum_of(v: vec4<f32>) -> f32 {
-    return (v.x + v.y) + (v.z + v.w);
-}
-
 struct Row {
     first: f32,  // s, the first element
     mean: f32,   // of x - s
@@ -32,26 +28,4 @@ fn row_of(lane: u32, base: u32) -> Row {
 // h of the four elements at `at`.
 fn normalized(at: u32, row: Row) -> vec4<f32> {
     return ((x4(at) - row.first) - row.mean) * row.scale;
-}
-
-// Where an invocation stands in its row: the channel, and the position in it. Kept up by additions, since a division of
-// integers for each element costs more than all else.
-struct RowPlace {
-    channel: u32,
-    position: u32,
-}
-
-fn place_in_row(lane: u32, row: u32) -> RowPlace {
-    let first = (row % params.groups) * params.channels;
-    return RowPlace(first + (4u * lane) / params.inner, (4u * lane) % params.inner);
-}
-
-// The place `round` further, which is as many channels and positions as a round of the workgroup takes.
-fn place_beyond(at: RowPlace, round: RowPlace) -> RowPlace {
-    var next = RowPlace(at.channel + round.channel, at.position + round.position);
-    if next.position >= params.inner {
-        next.position -= params.inner;
-        next.channel += 1u;
-    }
-    return next;
 }

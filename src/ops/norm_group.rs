@@ -10,9 +10,10 @@ use super::{
 use crate::cpu::{Over, Real, Rows, norm_group as cpu};
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
-use crate::gpu::{Commands, Tensor, Work, read, write};
+use crate::gpu::{Commands, Context, Tensor, Work, read, write};
+use crate::kernel::WORKGROUP;
 #[cfg(feature = "gpu")]
-use crate::kernel::{DType, WORKGROUP};
+use crate::kernel::{DType, Kernel};
 use crate::tape::{Tape, Var};
 
 #[path = "norm_group_cases.rs"]
@@ -20,7 +21,8 @@ mod cases;
 #[path = "norm_group_contracts.rs"]
 mod contracts;
 
-pub use contracts::{BACKWARD, BACKWARD_ROW, BACKWARD_ROWS, FORWARD, FORWARD_ROW};
+use contracts::ROUNDS;
+pub use contracts::{BACKWARD, BACKWARD_ROW, BACKWARD_ROW_REG, BACKWARD_ROWS, FORWARD, FORWARD_ROW, FORWARD_ROW_REG};
 #[cfg(feature = "gpu")]
 use contracts::{Params, ParamsBwd, ParamsBwdRow, ParamsRow, ParamsRows};
 
@@ -31,17 +33,30 @@ enum Variant {
     Plain,
     /// A workgroup per group of a sample does all.
     Row,
+    /// The same with the group in registers.
+    Registers,
 }
 
 /// Elements of the longest group that one workgroup takes: longer ones are worth several.
 const LONGEST: usize = 1 << 14;
 
-/// A workgroup reads its group again from a near cache, and divides no integers for each element. Batch and device play no
-/// part.
-fn choose(at: &Rows) -> Variant {
-    match at.inner > 0 && at.inner.is_multiple_of(4) && at.len() <= LONGEST {
-        true => Variant::Row,
-        false => Variant::Plain,
+/// Elements that a workgroup takes in one round, by fours.
+const ROUND: usize = 4 * WORKGROUP as usize;
+
+/// The least number of rounds in registers that take a group, if there is one.
+fn rounds(at: &Rows) -> Option<u32> {
+    ROUNDS.iter().copied().find(|rounds| *rounds as usize * ROUND >= at.len())
+}
+
+/// A workgroup reads its group again from a near cache, and divides no integers for each element; on a GPU registers are
+/// nearer, and loads by fours at once are what keeps it busy. The batch plays no part.
+fn choose(at: &Rows, is_software: bool) -> Variant {
+    if at.len() == 0 || !at.inner.is_multiple_of(4) || at.len() > LONGEST {
+        Variant::Plain
+    } else if is_software || rounds(at).is_none() {
+        Variant::Row
+    } else {
+        Variant::Registers
     }
 }
 
@@ -55,7 +70,7 @@ pub struct NormGroup {
     eps: f32,
     affine: Affine,
     #[cfg_attr(not(feature = "gpu"), allow(dead_code))]
-    variant: Variant,
+    variant: Option<Variant>,
 }
 
 impl NormGroup {
@@ -69,7 +84,7 @@ impl NormGroup {
         Ok(NormGroup {
             shape: shape.to_vec(),
             at,
-            variant: choose(&at),
+            variant: None,
             #[cfg(feature = "gpu")]
             groups,
             eps,
@@ -80,9 +95,29 @@ impl NormGroup {
 
 #[cfg(feature = "gpu")]
 impl NormGroup {
+    /// The kernels: a case's, or those for the device.
+    fn variant_on(&self, context: &Context) -> Variant {
+        self.variant.unwrap_or_else(|| choose(&self.at, context.is_software()))
+    }
+
+    /// The kernel with a workgroup per group of a sample, and its constants; a group stays in registers if `fits`.
+    fn row_kernel(
+        &self,
+        commands: &Commands,
+        [row, registers]: [&'static Kernel; 2],
+        fits: bool,
+    ) -> (&'static Kernel, Vec<(&'static str, u32)>) {
+        let wanted = fits && self.variant_on(commands.context()) == Variant::Registers;
+        match rounds(&self.at).filter(|_| wanted) {
+            Some(rounds) => (registers, vec![("ROUNDS", rounds)]),
+            None => (row, vec![]),
+        }
+    }
+
     /// Work of a workgroup per group: rounds of loops over the group, and sums.
     fn row_work(&self, loops: usize, sums: usize) -> Work {
-        let rounds = loops * self.at.len().div_ceil(4 * WORKGROUP as usize);
+        // A group in registers takes a power of two of rounds: up to twice as many.
+        let rounds = loops * 2 * self.at.len().div_ceil(ROUND);
         Work::workgroups(self.at.count()).rounds(rounds + 8 * sums)
     }
 
@@ -102,7 +137,8 @@ impl NormGroup {
             share: (1.0 / at.len() as f64) as f32,
         };
         let binds = [read(x), read(weight.unwrap_or(x)), read(bias.unwrap_or(x)), write(&dst)];
-        commands.dispatch(&FORWARD_ROW, dtype, &[], &params, &binds, self.row_work(3, 2).flops(10 * x.len()))?;
+        let (kernel, constants) = self.row_kernel(commands, [&FORWARD_ROW, &FORWARD_ROW_REG], true);
+        commands.dispatch(kernel, dtype, &constants, &params, &binds, self.row_work(4, 2).flops(10 * x.len()))?;
         Ok(dst)
     }
 
@@ -137,8 +173,11 @@ impl NormGroup {
         let weight = self.affine.split(inputs).0.unwrap_or(x);
         let binds = [read(x), read(weight), read(g), write(&x_bar), write(&sums)];
         // The loop over the channels rounds up in each.
-        let work = self.row_work(4, 2 + channels).flops(20 * x.len());
-        commands.dispatch(&BACKWARD_ROW, dtype, &[], &params, &binds, work)?;
+        let work = self.row_work(5, 2 + channels).flops(20 * x.len());
+        // In registers a round lies in one channel.
+        let fits = at.inner.is_multiple_of(ROUND);
+        let (kernel, constants) = self.row_kernel(commands, [&BACKWARD_ROW, &BACKWARD_ROW_REG], fits);
+        commands.dispatch(kernel, dtype, &constants, &params, &binds, work)?;
         Ok((x_bar, Sums::new(sums, at.channels, at.outer)))
     }
 }
@@ -168,7 +207,7 @@ impl Op for NormGroup {
     }
     #[cfg(feature = "gpu")]
     fn forward(&self, commands: &mut Commands, inputs: &[&Tensor], dtype: DType) -> Result<Vec<Tensor>> {
-        if self.variant == Variant::Row {
+        if self.variant_on(commands.context()) != Variant::Plain {
             return Ok(vec![self.forward_row(commands, inputs, dtype)?]);
         }
         let (x, at) = (inputs[0], &self.at);
@@ -200,7 +239,7 @@ impl Op for NormGroup {
         dtype: DType,
     ) -> Result<Vec<Option<Tensor>>> {
         let Some(g) = cotangents[0] else { return Ok(vec![None; inputs.len()]) };
-        if self.variant == Variant::Row && needs[0] {
+        if self.variant_on(commands.context()) != Variant::Plain && needs[0] {
             let (x_bar, sums) = self.backward_row(commands, inputs, g, dtype)?;
             return Ok([vec![Some(x_bar)], self.parameter_bars(commands, &sums)?].concat());
         }
@@ -294,7 +333,9 @@ pub static SPEC: OpSpec = OpSpec {
         &BACKWARD_ROWS,
         &BACKWARD,
         &FORWARD_ROW,
+        &FORWARD_ROW_REG,
         &BACKWARD_ROW,
+        &BACKWARD_ROW_REG,
         &super::row_moment::KERNEL,
         &super::channel_sums::KERNEL,
         &super::sum_rows::KERNEL,

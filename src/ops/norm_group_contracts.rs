@@ -1,6 +1,6 @@
 //! The kernels of [`super::NormGroup`].
 
-use crate::kernel::{Elem, Kernel, Params as _, input, output, source};
+use crate::kernel::{Constant, Elem, Kernel, Params as _, input, output, source};
 
 crate::params! {
     /// Parameters of the forward kernel.
@@ -82,7 +82,7 @@ pub static BACKWARD: Kernel = Kernel {
 /// Forward, statistics and all, with a workgroup per group of a sample.
 pub static FORWARD_ROW: Kernel = Kernel {
     name: "norm_group_row",
-    source: source!("norm_group_row", "grid", "reduce", "norm_row"),
+    source: source!("norm_group_row", "grid", "reduce", "norm_row_place", "norm_row"),
     params: ParamsRow::FIELDS,
     bindings: &[
         input("x", Elem::Storage, X),
@@ -96,7 +96,7 @@ pub static FORWARD_ROW: Kernel = Kernel {
 /// Backward with a workgroup per group of a sample: the cotangent of `x`, and sums per sample for those of the rest.
 pub static BACKWARD_ROW: Kernel = Kernel {
     name: "norm_group_bwd_row",
-    source: source!("norm_group_bwd_row", "grid", "reduce", "reduce_two", "norm_row"),
+    source: source!("norm_group_bwd_row", "grid", "reduce", "reduce_two", "norm_row_place", "norm_row"),
     params: ParamsBwdRow::FIELDS,
     bindings: &[
         input("x", Elem::Storage, X),
@@ -106,4 +106,24 @@ pub static BACKWARD_ROW: Kernel = Kernel {
         output("sums", Elem::F32, "[2, channels, samples]"),
     ],
     constants: &[],
+};
+
+/// Rounds of a workgroup, of four elements an invocation, that the kernels with registers are written for.
+pub(super) const ROUNDS: &[u32] = &[1, 2, 4, 8];
+const CONSTANTS: &[Constant] = &[Constant { name: "ROUNDS", values: ROUNDS }];
+
+/// Forward with a workgroup per group of a sample, which stays in registers.
+pub static FORWARD_ROW_REG: Kernel = Kernel {
+    name: "norm_group_row_reg",
+    source: source!("norm_group_row_reg", "grid", "reduce", "norm_row_place"),
+    constants: CONSTANTS,
+    ..FORWARD_ROW
+};
+
+/// Backward with a workgroup per group of a sample, which stays in registers.
+pub static BACKWARD_ROW_REG: Kernel = Kernel {
+    name: "norm_group_bwd_row_reg",
+    source: source!("norm_group_bwd_row_reg", "grid", "reduce", "reduce_two", "norm_row_place"),
+    constants: CONSTANTS,
+    ..BACKWARD_ROW
 };

@@ -1299,6 +1299,23 @@ const ENTRIES: &[Entry] = &[
         groups: 4,
     },
     Entry {
+        kernel: "norm_group_row_reg",
+        constants: &[("ROUNDS", 2)],
+        params: &[
+            ("rows", U(4)),
+            ("len", U(264)),
+            ("channels", U(2)),
+            ("inner", U(132)),
+            ("groups", U(2)),
+            ("has_weight", U(1)),
+            ("has_bias", U(1)),
+            ("eps", F(2.0)),
+            ("share", F(1.0 / 264.0)),
+        ],
+        lengths: &[("x", 1056), ("weight", 4), ("bias", 4), ("dst", 1056)],
+        groups: 4,
+    },
+    Entry {
         kernel: "norm_group_bwd_row",
         constants: &[],
         params: &[
@@ -1312,6 +1329,22 @@ const ENTRIES: &[Entry] = &[
             ("share", F(1.0 / 264.0)),
         ],
         lengths: &[("x", 1056), ("weight", 4), ("dst_bar", 1056), ("x_bar", 1056), ("sums", 16)],
+        groups: 4,
+    },
+    Entry {
+        kernel: "norm_group_bwd_row_reg",
+        constants: &[("ROUNDS", 2)],
+        params: &[
+            ("rows", U(4)),
+            ("len", U(512)),
+            ("channels", U(2)),
+            ("inner", U(256)),
+            ("groups", U(2)),
+            ("has_weight", U(1)),
+            ("eps", F(2.0)),
+            ("share", F(1.0 / 512.0)),
+        ],
+        lengths: &[("x", 2048), ("weight", 4), ("dst_bar", 2048), ("x_bar", 2048), ("sums", 16)],
         groups: 4,
     },
     Entry {
