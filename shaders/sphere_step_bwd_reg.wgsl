@@ -5,7 +5,7 @@
 //   x_bar = v_bar + Omega^T u - (x . y) u - (u . x) y - e y
 // Without projection y_bar = u - e x and the two middle terms of x_bar are absent.
 //
-// One invocation per AHEAD oscillators WG apart, all of them loaded before the first is used: a GPU waits for them together.
+// One invocation per oscillator.
 
 struct Params {
     count: u32,       // oscillators
@@ -28,10 +28,12 @@ struct Params {
 @group(0) @binding(7) var<storage, read_write> x_bar: array<Elem>;  // [outer, n, inner]
 @group(0) @binding(8) var<storage, read_write> y_bar: array<Elem>;  // [outer, n, inner]
 
-// One oscillator.
-fn step_back(i: u32, loaded: Loaded) {
+@compute @workgroup_size(WG)
+fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>) {
+    let i = linear_index(gid, grid);
+    if i >= params.count { return; }
     let base = origin(i, N, params.inner);
-    var s = step_of(i, loaded);
+    var s = step_of(i);
     var e = 0.0;
     if params.energy == 1u { e = energy_bar[i / params.per_sample]; }
 
@@ -61,22 +63,5 @@ fn step_back(i: u32, loaded: Loaded) {
         }
         x_bar[at] = Elem(dx[k] - e * s.y[k]);
         y_bar[at] = Elem(dy - e * s.x[k]);
-    }
-}
-
-@compute @workgroup_size(WG)
-fn main(
-    @builtin(local_invocation_index) lane: u32,
-    @builtin(workgroup_id) wid: vec3<u32>,
-    @builtin(num_workgroups) grid: vec3<u32>,
-) {
-    let first = linear_group(wid, grid) * WG * AHEAD + lane;
-    if first >= params.count { return; }
-    var ahead: array<Loaded, AHEAD>;
-    // Past the end the last oscillator is loaded once more and not used.
-    for (var a = 0u; a < AHEAD; a++) { ahead[a] = load(min(first + a * WG, params.count - 1u)); }
-    for (var a = 0u; a < AHEAD; a++) {
-        let i = first + a * WG;
-        if i < params.count { step_back(i, ahead[a]); }
     }
 }

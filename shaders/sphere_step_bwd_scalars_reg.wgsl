@@ -5,8 +5,7 @@
 // sum_rows adds the tiles; a frequency that several pairs share is the sum of their rows.
 //
 // One workgroup per (group, tile): each lane strides and keeps a sum per row of its group, so that v_bar is computed once
-// per oscillator; then a tree of fixed shape per row. AHEAD oscillators are loaded before the first is used: a GPU waits for
-// them together.
+// per oscillator; then a tree of fixed shape per row.
 
 const TILE: u32 = 1024u;
 
@@ -48,24 +47,15 @@ fn main(
     var sums: array<f32, PAIRS + 1u>;
     if group < params.groups {
         let end = min((tile + 1u) * TILE, params.per_group);
-        for (var first = tile * TILE + lane; first < end; first += WG * AHEAD) {
-            var ahead: array<Loaded, AHEAD>;
-            // Past the end the last oscillator is loaded once more and not used.
-            for (var a = 0u; a < AHEAD; a++) {
-                ahead[a] = load(oscillator(group, min(first + a * WG, end - 1u)));
-            }
-            for (var a = 0u; a < AHEAD; a++) {
-                let j = first + a * WG;
-                if j >= end { break; }
-                var s = step_of(oscillator(group, j), ahead[a]);
-                var along = 0.0;
-                for (var k = 0u; k < N; k++) { along += s.v_bar[k] * s.velocity[k]; }
-                sums[PAIRS] += along;
-                if turns {
-                    for (var p = 0u; p < PAIRS; p++) {
-                        let turn = s.v_bar[2u * p] * s.x[2u * p + 1u] - s.v_bar[2u * p + 1u] * s.x[2u * p];
-                        sums[p] += gamma[0] * turn;
-                    }
+        for (var j = tile * TILE + lane; j < end; j += WG) {
+            var s = step_of(oscillator(group, j));
+            var along = 0.0;
+            for (var k = 0u; k < N; k++) { along += s.v_bar[k] * s.velocity[k]; }
+            sums[PAIRS] += along;
+            if turns {
+                for (var p = 0u; p < PAIRS; p++) {
+                    let turn = s.v_bar[2u * p] * s.x[2u * p + 1u] - s.v_bar[2u * p + 1u] * s.x[2u * p];
+                    sums[p] += gamma[0] * turn;
                 }
             }
         }

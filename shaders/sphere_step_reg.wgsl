@@ -1,8 +1,7 @@
 // sphere_step with the oscillator in registers: N is a constant of the prelude.
 //   dst_i = normalize(x_i + gamma (Omega x_i + P_x y_i)),   partial[tile] = - sum over one tile of x_i . y_i
 //
-// One invocation per PER oscillators WG apart, one workgroup per tile of WG PER oscillators of one sample. An invocation
-// loads AHEAD oscillators before it uses the first: a GPU waits for them together.
+// One invocation per PER oscillators WG apart, one workgroup per tile of WG PER oscillators of one sample.
 
 const ROTATION_NONE: u32 = 0u;
 const ROTATION_IDENTITY: u32 = 1u;  // Omega x = x
@@ -28,28 +27,17 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> dst: array<Elem>;     // [outer, n, inner]
 @group(0) @binding(6) var<storage, read_write> partial: array<f32>;  // [samples, tiles]
 
-struct Loaded {
-    x: array<f32, N>,
-    y: array<f32, N>,
-}
-
-fn load(i: u32) -> Loaded {
+// One oscillator: writes the next state and returns x . y. `size` is gamma, `only` the first frequency; both are read once for all.
+fn step_one(i: u32, size: f32, only: f32) -> f32 {
     let base = origin(i, N, params.inner);
-    var loaded: Loaded;
-    for (var k = 0u; k < N; k++) {
-        loaded.x[k] = f32(x[base + k * params.inner]);
-        loaded.y[k] = f32(y[base + k * params.inner]);
-    }
-    return loaded;
-}
-
-// One oscillator: writes the next state and returns x . y. `size` is gamma, `only` the first frequency, read once for all.
-fn step_one(i: u32, loaded: Loaded, size: f32, only: f32) -> f32 {
-    let base = origin(i, N, params.inner);
-    var xs = loaded.x;
-    var v = loaded.y;
+    var xs: array<f32, N>;
+    var v: array<f32, N>;
     var along = 0.0;
-    for (var k = 0u; k < N; k++) { along += xs[k] * v[k]; }
+    for (var k = 0u; k < N; k++) {
+        xs[k] = f32(x[base + k * params.inner]);
+        v[k] = f32(y[base + k * params.inner]);
+        along += xs[k] * v[k];
+    }
     let pull = select(0.0, along, params.projection == 1u);
     for (var k = 0u; k < N; k++) { v[k] = v[k] - pull * xs[k]; }
     if params.rotation == ROTATION_IDENTITY {
@@ -95,16 +83,9 @@ fn main(
     let only = frequencies[0];
     var along = 0.0;
     if sample < params.samples {
-        let start = sample * params.per_sample;
         let end = min((tile + 1u) * WG * PER, params.per_sample);
-        for (var first = tile * WG * PER + lane; first < end; first += WG * AHEAD) {
-            var ahead: array<Loaded, AHEAD>;
-            // Past the end the last oscillator is loaded once more and not used.
-            for (var a = 0u; a < AHEAD; a++) { ahead[a] = load(start + min(first + a * WG, end - 1u)); }
-            for (var a = 0u; a < AHEAD; a++) {
-                let j = first + a * WG;
-                if j < end { along += step_one(start + j, ahead[a], size, only); }
-            }
+        for (var i = tile * WG * PER + lane; i < end; i += WG) {
+            along += step_one(sample * params.per_sample + i, size, only);
         }
     }
     let total = tree_sum(lane, along);

@@ -274,7 +274,7 @@ mod device {
         let mut all = Vec::new();
         for (name, var) in bound.iter() {
             if let Some(gradient) = found.get(var).cloned() {
-                assert_eq!(gradient.dtype(), DType::F32, "{name}");
+                assert_eq!(gradient.spec().dtype, DType::F32, "{name}");
                 all.push((name.to_owned(), tape.backend().read(&gradient)?));
             }
         }

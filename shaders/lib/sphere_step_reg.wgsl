@@ -10,12 +10,6 @@ const ROTATION_PER_PAIR: u32 = 3u;  // one per pair of channels (2p, 2p + 1)
 
 const PAIRS: u32 = N / 2u;
 
-struct Loaded {
-    x: array<f32, N>,
-    y: array<f32, N>,
-    g: array<f32, N>,
-}
-
 struct Step {
     x: array<f32, N>,
     y: array<f32, N>,
@@ -32,25 +26,15 @@ fn frequency(i: u32, p: u32) -> f32 {
     return frequencies[0];
 }
 
-// The loads apart from their use, so that a kernel can make those of several oscillators first.
-fn load(i: u32) -> Loaded {
+fn step_of(i: u32) -> Step {
     let base = origin(i, N, params.inner);
-    var loaded: Loaded;
-    for (var k = 0u; k < N; k++) {
-        loaded.x[k] = f32(x[base + k * params.inner]);
-        loaded.y[k] = f32(y[base + k * params.inner]);
-        loaded.g[k] = f32(dst_bar[base + k * params.inner]);
-    }
-    return loaded;
-}
-
-fn step_of(i: u32, loaded: Loaded) -> Step {
     var s: Step;
-    s.x = loaded.x;
-    s.y = loaded.y;
-    s.v_bar = loaded.g;
     var along = 0.0;
-    for (var k = 0u; k < N; k++) { along += s.x[k] * s.y[k]; }
+    for (var k = 0u; k < N; k++) {
+        s.x[k] = f32(x[base + k * params.inner]);
+        s.y[k] = f32(y[base + k * params.inner]);
+        along += s.x[k] * s.y[k];
+    }
     s.along = along;
     let pull = select(0.0, along, params.projection == 1u);
     for (var k = 0u; k < N; k++) { s.velocity[k] = s.y[k] - pull * s.x[k]; }
@@ -80,6 +64,7 @@ fn step_of(i: u32, loaded: Loaded) -> Step {
     var along_g = 0.0;
     for (var k = 0u; k < N; k++) {
         d[k] = (d[k] / norm.largest) * norm.stretch;
+        s.v_bar[k] = f32(dst_bar[base + k * params.inner]);
         if norm.clamped == 0u { along_g += s.v_bar[k] * d[k]; }
     }
     for (var k = 0u; k < N; k++) {

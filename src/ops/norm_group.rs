@@ -11,9 +11,9 @@ use crate::cpu::{Over, Real, Rows, norm_group as cpu};
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
 use crate::gpu::{Commands, Context, Tensor, Work, read, write};
-use crate::kernel::WORKGROUP;
 #[cfg(feature = "gpu")]
-use crate::kernel::{DType, Kernel};
+use crate::kernel::DType;
+use crate::kernel::WORKGROUP;
 use crate::tape::{Tape, Var};
 
 #[path = "norm_group_cases.rs"]
@@ -22,7 +22,7 @@ mod cases;
 mod contracts;
 
 use contracts::ROUNDS;
-pub use contracts::{BACKWARD, BACKWARD_ROW, BACKWARD_ROW_REG, BACKWARD_ROWS, FORWARD, FORWARD_ROW, FORWARD_ROW_REG};
+pub use contracts::{BACKWARD, BACKWARD_ROW, BACKWARD_ROWS, FORWARD, FORWARD_ROW, FORWARD_ROW_REG};
 #[cfg(feature = "gpu")]
 use contracts::{Params, ParamsBwd, ParamsBwdRow, ParamsRow, ParamsRows};
 
@@ -33,7 +33,7 @@ enum Variant {
     Plain,
     /// A workgroup per group of a sample does all.
     Row,
-    /// The same with the group in registers.
+    /// The same, whose forward pass keeps the group in registers.
     Registers,
 }
 
@@ -100,20 +100,6 @@ impl NormGroup {
         self.variant.unwrap_or_else(|| choose(&self.at, context.is_software()))
     }
 
-    /// The kernel with a workgroup per group of a sample, and its constants; a group stays in registers if `fits`.
-    fn row_kernel(
-        &self,
-        commands: &Commands,
-        [row, registers]: [&'static Kernel; 2],
-        fits: bool,
-    ) -> (&'static Kernel, Vec<(&'static str, u32)>) {
-        let wanted = fits && self.variant_on(commands.context()) == Variant::Registers;
-        match rounds(&self.at).filter(|_| wanted) {
-            Some(rounds) => (registers, vec![("ROUNDS", rounds)]),
-            None => (row, vec![]),
-        }
-    }
-
     /// Work of a workgroup per group: rounds of loops over the group, and sums.
     fn row_work(&self, loops: usize, sums: usize) -> Work {
         // A group in registers takes a power of two of rounds: up to twice as many.
@@ -137,8 +123,13 @@ impl NormGroup {
             share: (1.0 / at.len() as f64) as f32,
         };
         let binds = [read(x), read(weight.unwrap_or(x)), read(bias.unwrap_or(x)), write(&dst)];
-        let (kernel, constants) = self.row_kernel(commands, [&FORWARD_ROW, &FORWARD_ROW_REG], true);
-        commands.dispatch(kernel, dtype, &constants, &params, &binds, self.row_work(4, 2).flops(10 * x.len()))?;
+        let work = self.row_work(4, 2).flops(10 * x.len());
+        match rounds(at).filter(|_| self.variant_on(commands.context()) == Variant::Registers) {
+            Some(rounds) => {
+                commands.dispatch(&FORWARD_ROW_REG, dtype, &[("ROUNDS", rounds)], &params, &binds, work)?;
+            }
+            None => commands.dispatch(&FORWARD_ROW, dtype, &[], &params, &binds, work)?,
+        }
         Ok(dst)
     }
 
@@ -174,10 +165,7 @@ impl NormGroup {
         let binds = [read(x), read(weight), read(g), write(&x_bar), write(&sums)];
         // The loop over the channels rounds up in each.
         let work = self.row_work(5, 2 + channels).flops(20 * x.len());
-        // In registers a round lies in one channel.
-        let fits = at.inner.is_multiple_of(ROUND);
-        let (kernel, constants) = self.row_kernel(commands, [&BACKWARD_ROW, &BACKWARD_ROW_REG], fits);
-        commands.dispatch(kernel, dtype, &constants, &params, &binds, work)?;
+        commands.dispatch(&BACKWARD_ROW, dtype, &[], &params, &binds, work)?;
         Ok((x_bar, Sums::new(sums, at.channels, at.outer)))
     }
 }
@@ -335,7 +323,6 @@ pub static SPEC: OpSpec = OpSpec {
         &FORWARD_ROW,
         &FORWARD_ROW_REG,
         &BACKWARD_ROW,
-        &BACKWARD_ROW_REG,
         &super::row_moment::KERNEL,
         &super::channel_sums::KERNEL,
         &super::sum_rows::KERNEL,

@@ -119,11 +119,3 @@ pub static FORWARD_ROW_REG: Kernel = Kernel {
     constants: CONSTANTS,
     ..FORWARD_ROW
 };
-
-/// Backward with a workgroup per group of a sample, which stays in registers.
-pub static BACKWARD_ROW_REG: Kernel = Kernel {
-    name: "norm_group_bwd_row_reg",
-    source: source!("norm_group_bwd_row_reg", "grid", "reduce", "reduce_two", "norm_row_place"),
-    constants: CONSTANTS,
-    ..BACKWARD_ROW
-};

@@ -57,8 +57,6 @@ enum Variant {
     Plain,
     /// The oscillator in registers.
     Registers,
-    /// The same, of several oscillators at once.
-    Ahead,
     /// Four neighbouring oscillators in registers.
     Four,
 }
@@ -83,18 +81,7 @@ impl Variant {
         match self {
             Variant::Plain => true,
             Variant::Registers => held(&FORWARD_REG),
-            Variant::Ahead => held(&FORWARD_REG) && self.ahead(at.n) > 1,
             Variant::Four => held(&FORWARD_FOUR) && at.inner.is_multiple_of(4),
-        }
-    }
-
-    /// Oscillators that an invocation of the kernels in registers loads before it uses the first. A GPU waits for memory,
-    /// the more rarely the more it asks for at once; a software driver has its numbers at hand.
-    fn ahead(self, n: usize) -> usize {
-        match (self, n) {
-            (Variant::Ahead, 2 | 3) => 4,
-            (Variant::Ahead, 4) => 2,
-            _ => 1,
         }
     }
 }

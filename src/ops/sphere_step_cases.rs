@@ -38,7 +38,6 @@ fn case(row: Row, variant: Variant) -> Option<Case> {
     let name = match variant {
         Variant::Plain => "plain",
         Variant::Registers => "reg",
-        Variant::Ahead => "ahead",
         Variant::Four => "four",
     };
     let small = op.inputs().iter().map(|p| p.len()).sum::<usize>() <= 64;
@@ -103,7 +102,7 @@ fn rows() -> Vec<Row> {
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases: Vec<Case> = Vec::new();
-    for variant in [Variant::Plain, Variant::Registers, Variant::Ahead, Variant::Four] {
+    for variant in [Variant::Plain, Variant::Registers, Variant::Four] {
         cases.extend(rows().into_iter().filter_map(|row| case(row, variant)));
         for n in [2, 4] {
             let options = StepOptions::new(n, 1).rotation(Rotation::PerPair);

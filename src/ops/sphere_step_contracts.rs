@@ -52,11 +52,10 @@ pub static FORWARD_FOUR: Kernel = Kernel {
     constants: COMPONENTS_FOUR,
 };
 
-const FORWARD_CONSTANTS: &[Constant] = &[COMPONENTS[0], Constant { name: "PER", values: &[4, 16] }, COMPONENTS[1]];
+const FORWARD_CONSTANTS: &[Constant] = &[COMPONENTS[0], Constant { name: "PER", values: &[4, 16] }];
 
-/// Components that fit into registers, and how many oscillators are loaded before the first is used.
-const COMPONENTS: &[Constant] =
-    &[Constant { name: "N", values: &[2, 3, 4, 8, 16] }, Constant { name: "AHEAD", values: &[1, 2, 4] }];
+/// Components that fit into registers.
+const COMPONENTS: &[Constant] = &[Constant { name: "N", values: &[2, 3, 4, 8, 16] }];
 
 /// Components of which registers hold four oscillators.
 const COMPONENTS_FOUR: &[Constant] = &[Constant { name: "N", values: &[2, 3, 4, 8] }];

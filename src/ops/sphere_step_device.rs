@@ -18,7 +18,7 @@ fn per_lane(variant: Variant, is_software: bool) -> usize {
     match variant {
         Variant::Plain => 1,
         Variant::Registers if is_software => 16,
-        Variant::Registers | Variant::Ahead | Variant::Four => 4,
+        Variant::Registers | Variant::Four => 4,
     }
 }
 
@@ -35,10 +35,9 @@ impl SphereStep {
         let is_software = commands.context().is_software();
         let may = |variant: &Variant| match variant {
             Variant::Four => whole && !is_software,
-            Variant::Ahead => !is_software,
             Variant::Registers | Variant::Plain => true,
         };
-        let best = [Variant::Four, Variant::Ahead, Variant::Registers].into_iter();
+        let best = [Variant::Four, Variant::Registers].into_iter();
         let mut best = best.filter(|variant| may(variant) && variant.fits(&self.at));
         self.variant.or_else(|| best.next()).unwrap_or(Variant::Plain)
     }
@@ -85,9 +84,7 @@ impl SphereStep {
         let n = ("N", at.n as u32);
         let (kernel, constants): (&'static Kernel, &[_]) = match variant {
             Variant::Plain => (&FORWARD, &[]),
-            Variant::Registers | Variant::Ahead => {
-                (&FORWARD_REG, &[n, ("PER", per as u32), ("AHEAD", variant.ahead(at.n) as u32)])
-            }
+            Variant::Registers => (&FORWARD_REG, &[n, ("PER", per as u32)]),
             Variant::Four => (&FORWARD_FOUR, &[n]),
         };
         let rounds = per * (6 * at.n + 3) + 8;
@@ -124,10 +121,9 @@ impl SphereStep {
         let (w, e) = (Self::frequencies_of(inputs), energy_bar.unwrap_or(gamma));
         let binds = [read(x), read(y), read(gamma), read(w), read(dst_bar), read(e), write(&x_bar), write(&y_bar)];
         let n = ("N", at.n as u32);
-        let ahead = variant.ahead(at.n);
         let (kernel, constants, per): (&'static Kernel, &[_], _) = match variant {
             Variant::Plain => (&BACKWARD, &[], 1),
-            Variant::Registers | Variant::Ahead => (&BACKWARD_REG, &[n, ("AHEAD", ahead as u32)], ahead),
+            Variant::Registers => (&BACKWARD_REG, &[n], 1),
             Variant::Four => (&BACKWARD_FOUR, &[n], lanes),
         };
         let work = Work::invocations(at.count().div_ceil(per)).rounds(per * (12 * at.n + 2)).flops(34 * x.len());
@@ -164,10 +160,9 @@ impl SphereStep {
         let w = Self::frequencies_of(inputs);
         let binds = [read(x), read(y), read(gamma), read(w), read(dst_bar), write(&partial)];
         let n = ("N", at.n as u32);
-        let ahead = variant.ahead(at.n) as u32;
         let (kernel, constants, groups, flops): (&'static Kernel, &[_], _, _) = match variant {
             Variant::Plain => (&BACKWARD_SCALARS, &[], rows, 10),
-            Variant::Registers | Variant::Ahead => (&BACKWARD_SCALARS_REG, &[n, ("AHEAD", ahead)], at.groups, 22),
+            Variant::Registers => (&BACKWARD_SCALARS_REG, &[n], at.groups, 22),
             Variant::Four => (&BACKWARD_SCALARS_FOUR, &[n], at.groups, 22),
         };
         // A lane visits TILE / WG oscillators, and each passes over its components at most a dozen times.

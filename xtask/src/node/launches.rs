@@ -1332,22 +1332,6 @@ const ENTRIES: &[Entry] = &[
         groups: 4,
     },
     Entry {
-        kernel: "norm_group_bwd_row_reg",
-        constants: &[("ROUNDS", 2)],
-        params: &[
-            ("rows", U(4)),
-            ("len", U(512)),
-            ("channels", U(2)),
-            ("inner", U(256)),
-            ("groups", U(2)),
-            ("has_weight", U(1)),
-            ("eps", F(2.0)),
-            ("share", F(1.0 / 512.0)),
-        ],
-        lengths: &[("x", 2048), ("weight", 4), ("dst_bar", 2048), ("x_bar", 2048), ("sums", 16)],
-        groups: 4,
-    },
-    Entry {
         kernel: "matmul_cooperative_pack",
         constants: &[],
         params: &[
@@ -1914,7 +1898,7 @@ const ENTRIES: &[Entry] = &[
     },
     Entry {
         kernel: "sphere_step_bwd_reg",
-        constants: &[("N", 4), ("AHEAD", 2)],
+        constants: &[("N", 4)],
         params: STEP_BWD,
         lengths: STEP_BWD_LENGTHS,
         groups: 1,
@@ -1935,7 +1919,7 @@ const ENTRIES: &[Entry] = &[
     },
     Entry {
         kernel: "sphere_step_bwd_scalars_reg",
-        constants: &[("N", 4), ("AHEAD", 2)],
+        constants: &[("N", 4)],
         params: STEP_SCALARS,
         lengths: STEP_SCALARS_LENGTHS,
         groups: 2,
@@ -1949,7 +1933,7 @@ const ENTRIES: &[Entry] = &[
     },
     Entry {
         kernel: "sphere_step_reg",
-        constants: &[("N", 4), ("PER", 4), ("AHEAD", 2)],
+        constants: &[("N", 4), ("PER", 4)],
         params: STEP,
         lengths: STEP_LENGTHS,
         groups: 2,
