@@ -259,8 +259,11 @@ mod device {
         Ok(())
     }
 
-    /// Loss and gradients of one board, with parameters of both storage types.
-    fn gradients(context: &kuramoto::Context, dtype: DType) -> Result<(f64, Vec<(String, Vec<f64>)>)> {
+    /// A parameter's name and gradient.
+    type Named = (String, Vec<f64>);
+
+    /// Loss and gradients of one board, with parameters of either storage type.
+    fn gradients(context: &kuramoto::Context, dtype: DType) -> Result<(f64, Vec<Named>)> {
         let net = small_sudoku()?;
         let placed = net.parameters(1)?.place(&mut Tape::new(context))?;
         let mut tape = Tape::new(context);

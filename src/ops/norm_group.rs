@@ -51,7 +51,7 @@ fn rounds(at: &Rows) -> Option<u32> {
 /// A workgroup reads its group again from a near cache, and divides no integers for each element; on a GPU registers are
 /// nearer, and loads by fours at once are what keeps it busy. The batch plays no part.
 fn choose(at: &Rows, is_software: bool) -> Variant {
-    if at.len() == 0 || !at.inner.is_multiple_of(4) || at.len() > LONGEST {
+    if at.is_empty() || !at.inner.is_multiple_of(4) || at.len() > LONGEST {
         Variant::Plain
     } else if is_software || rounds(at).is_none() {
         Variant::Row
