@@ -60,7 +60,8 @@ pub fn trusted_tile(context: &Context) -> Result<Option<u32>> {
 /// elements that are wrong; see [`trusted_tile`], which asks for four rounds. More rounds find races that are rarer.
 ///
 /// # Errors
-/// `Feature` where the device has no such matrices; `Shader` if it does not compile them; as [`Commands::dispatch`].
+/// `Feature` where the device has no such matrices; `Shader` if it does not compile them; as
+/// [`Commands::dispatch`](crate::Commands::dispatch).
 pub fn self_test(context: &Context, edge: u32, rounds: usize) -> Result<usize> {
     // No extent of the first two is a multiple of a tile's; the sums of the last are long.
     const SIZES: [[usize; 4]; 3] = [[2, 100, 70, 50], [1, 33, 200, 130], [1, 128, 512, 64]];

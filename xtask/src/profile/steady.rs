@@ -52,7 +52,8 @@ fn together<T>(context: &Context, count: usize, record: &mut Record<'_, T>) -> R
 fn filling<T>(last: Option<&Repeat<T>>) -> usize {
     let Some(last) = last else { return 1 };
     let most = (DISPATCHES / last.spans.len().max(1)).max(1);
-    ((WARM.as_nanos() as f64 / last.nanos()).ceil() as usize).clamp(1, most)
+    // A clock may be too coarse for it, and a pass may have no dispatch.
+    ((WARM.as_nanos() as f64 / last.nanos().max(1.0)).ceil() as usize).clamp(1, most)
 }
 
 /// Compiles, lets the clock settle, and tells how many repeats keep the device busy for [`WARM`]. On a software driver,
