@@ -183,8 +183,8 @@ const SHARED: &[(&str, &str)] = &[
     ("term_sums_edges", "gradients of the strengths and lags of couplings of phases"),
     ("channel_sums", "gradients of weights and biases per channel"),
     ("matmul_cooperative", "products in f16, of matrices and of linear maps"),
-    ("matmul_cooperative_pack", "the operands of these"),
-    ("matmul_cooperative_unpack", "the results of these"),
+    ("matmul_cooperative_pack", "the operands of these and of convolutions"),
+    ("matmul_cooperative_unpack", "the results of these and of convolutions"),
 ];
 
 #[test]

@@ -67,6 +67,21 @@ pub(super) struct Sums {
     segments: usize,
 }
 
+/// The cotangent of a bias per channel, `[channels]`, if it is needed: `dst_bar` `[outer, channels, inner]` summed over the rest.
+#[cfg(feature = "gpu")]
+pub(super) fn bias_bar(
+    commands: &mut Commands,
+    dst_bar: &Tensor,
+    [outer, channels, inner]: [usize; 3],
+    needed: bool,
+) -> Result<Option<Tensor>> {
+    if !needed {
+        return Ok(None);
+    }
+    let at = Rows { outer, channels, inner, over: Over::Samples };
+    Ok(Some(channel_sums(commands, dst_bar, Factor::None, &at, dst_bar.dtype())?.plain(commands)?))
+}
+
 /// Sums `dst_bar`, seen as `at`, per channel and segment.
 #[cfg(feature = "gpu")]
 pub(super) fn channel_sums(

@@ -6,11 +6,10 @@ use super::{
     choose,
 };
 use crate::cpu::conv2d::Extents;
-use crate::cpu::{Over, Rows};
 use crate::error::Result;
 use crate::gpu::{Commands, Tensor, Work, read, write};
 use crate::kernel::{DType, WORKGROUP};
-use crate::ops::channel_sums::{Factor, channel_sums};
+use crate::ops::channel_sums::bias_bar;
 use crate::ops::cooperative::{self, Axis, Sizes, View};
 use crate::ops::sum_columns::{split, sum_columns};
 use crate::ops::variant::{SIDE, split_staged};
@@ -38,6 +37,20 @@ impl Conv2d {
         Ok(if suits { Variant::Cooperative } else { choose(e.c_in, e.c_out, context.is_software()) })
     }
 
+    /// Between the weights of neighbouring channels of the result and of the operand.
+    fn steps(&self, transposed: bool) -> [usize; 2] {
+        let (c_in, taps) = (self.extents.c_in, self.extents.kernel[0] * self.extents.kernel[1]);
+        if transposed { [taps, c_in * taps] } else { [c_in * taps, taps] }
+    }
+
+    /// The weights as a matrix for each tap, its rows the channels of the result.
+    fn by_taps<'a>(&self, w: &'a Tensor, transposed: bool) -> View<'a> {
+        let e = &self.extents;
+        let (rows, depth) = if transposed { (e.c_in, e.c_out) } else { (e.c_out, e.c_in) };
+        let [row, col] = self.steps(transposed);
+        View { tensor: w, batch_step: 1, rows: Axis::even(rows, row), columns: Axis::even(depth, col) }
+    }
+
     /// [`Conv2d::map`] into `dst` by cooperative matrices.
     fn map_cooperative(
         &self,
@@ -52,13 +65,11 @@ impl Conv2d {
         let edge = cooperative::demanded_tile(commands.context())?;
         let taps = e.kernel[0] * e.kernel[1];
         let (rows, depth) = if transposed { (e.c_in, e.c_out) } else { (e.c_out, e.c_in) };
-        let (row, col) = if transposed { (taps, rows * taps) } else { (depth * taps, taps) };
         let (src, size) = if transposed { (e.out, e.size) } else { (e.size, e.out) };
         let plane = size[0] * size[1];
         let pixels = e.batch * plane;
         let sizes = Sizes::new(rows, pixels, depth, edge, 1);
-        let by_taps = View { tensor: w, batch_step: 1, rows: Axis::even(rows, row), columns: Axis::even(depth, col) };
-        let packed = by_taps.packed(commands, taps, sizes.rows, sizes.depth)?;
+        let packed = self.by_taps(w, transposed).packed(commands, taps, sizes.rows, sizes.depth)?;
         let sums = commands.empty(&[sizes.rows, sizes.columns], DType::F32)?;
         let params = ParamsCooperative {
             rows: sizes.rows as u32,
@@ -148,14 +159,12 @@ impl Conv2d {
                 let phases = if transposed { e.stride } else { [1, 1] };
                 let grid = [size[0].div_ceil(phases[0]), size[1].div_ceil(phases[1])];
                 let pixels = e.batch * grid[0] * grid[1];
-                let (row, col) = if transposed { (taps, rows * taps) } else { (depth * taps, taps) };
+                let [row, col] = self.steps(transposed);
                 // Of a tap at a time, neighbouring weights lie apart; staging them then takes a sector of memory for each.
                 let outermost = variant == Variant::Staged && taps > 1 && !w.is_empty();
                 let packed;
                 let (w, row, col, tap) = if outermost {
-                    let (deep, wide) = (Axis::even(depth, col), Axis::even(rows, row));
-                    let by_taps = View { tensor: w, batch_step: 1, rows: deep, columns: wide };
-                    packed = by_taps.packed(commands, taps, depth, rows)?;
+                    packed = self.by_taps(w, transposed).transposed().packed(commands, taps, depth, rows)?;
                     (&packed, 1, rows, depth * rows)
                 } else {
                     (w, row, col, 1)
@@ -217,7 +226,9 @@ impl Conv2d {
         let blocks = e.c_out.div_ceil(SIDE) * columns.div_ceil(SIDE);
         let (kernel, invocations) = match variant {
             Variant::Plain => (&BACKWARD_W, sums),
-            _ if is_staged && !needs[0] => return Ok([None, self.bias_bar(commands, g, needs[1])?]),
+            _ if is_staged && !needs[0] => {
+                return Ok([None, bias_bar(commands, g, [e.batch, e.c_out, e.out[0] * e.out[1]], needs[1])?]);
+            }
             _ if is_staged => (&BACKWARD_W_STAGED, blocks * WORKGROUP as usize),
             _ => (&BACKWARD_W_REG, e.c_out.div_ceil(TILE) * columns.div_ceil(TILE)),
         };
@@ -246,20 +257,12 @@ impl Conv2d {
         let work = Work::invocations(split.tiles * invocations).rounds(rounds).flops(self.flops());
         commands.dispatch(kernel, x.dtype(), &[], &params, &[read(x), read(g), write(&partial)], work)?;
         let w_bar = needs[0].then(|| sum_columns(commands, &partial, 0, &self.w_shape())).transpose()?;
-        let bias_bar = if is_staged {
-            self.bias_bar(commands, g, needs[1])?
+        let of_bias = if is_staged {
+            bias_bar(commands, g, [e.batch, e.c_out, e.out[0] * e.out[1]], needs[1])?
         } else {
             needs[1].then(|| sum_columns(commands, &partial, weights, &[e.c_out])).transpose()?
         };
-        Ok([w_bar, bias_bar])
-    }
-
-    /// Cotangent of the bias, if it is needed.
-    fn bias_bar(&self, commands: &mut Commands, g: &Tensor, needed: bool) -> Result<Option<Tensor>> {
-        let e = &self.extents;
-        let at = Rows { outer: e.batch, channels: e.c_out, inner: e.out[0] * e.out[1], over: Over::Samples };
-        let sum = |commands: &mut Commands| channel_sums(commands, g, Factor::None, &at, g.dtype())?.plain(commands);
-        needed.then(|| sum(commands)).transpose()
+        Ok([w_bar, of_bias])
     }
 
     /// Cotangents of all inputs that `needs` asks for.

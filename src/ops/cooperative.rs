@@ -1,5 +1,5 @@
-//! Products by cooperative matrices, which a subgroup multiplies as one: f16 operands, f32 sums. What `matmul` and `linear`
-//! share; not an op itself, the kernels carry the stem of the first.
+//! Products by cooperative matrices, which a subgroup multiplies as one: f16 operands, f32 sums. What `matmul`,
+//! `linear` and `conv2d` share; not an op itself, the kernels carry the stem of the first.
 //!
 //! The feature is experimental in wgpu, and known to give wrong numbers on some drivers. So it runs only where
 //! [`trusted_tile`] found its products to be right, and elsewhere nothing changes.

@@ -2,11 +2,10 @@
 
 use super::contracts::{Params, ParamsW};
 use super::{BACKWARD_W, BACKWARD_W_REG, BACKWARD_W_STAGED, FORWARD, FORWARD_REG, FORWARD_STAGED, Linear, Variant};
-use crate::cpu::{Over, Rows};
 use crate::error::Result;
 use crate::gpu::{Commands, Tensor, Work, read, write};
 use crate::kernel::{DType, WORKGROUP};
-use crate::ops::channel_sums::{Factor, channel_sums};
+use crate::ops::channel_sums::bias_bar;
 use crate::ops::cooperative::{self, Axis, Product, View};
 use crate::ops::sum_columns::{split, sum_columns};
 use crate::ops::variant::{SIDE, split_staged};
@@ -58,16 +57,8 @@ impl Linear {
             Product { batch: 1, a, b, dst, shift: None }.record_long(commands, edge)?;
             found[0] = Some(w_bar);
         }
-        found[1] = self.bias_bar(commands, g, needs[1])?;
+        found[1] = bias_bar(commands, g, [e.outer, e.rows, e.inner], needs[1])?;
         Ok(found)
-    }
-
-    /// Cotangent of the bias, if it is needed.
-    fn bias_bar(&self, commands: &mut Commands, g: &Tensor, needed: bool) -> Result<Option<Tensor>> {
-        let e = &self.extents;
-        let at = Rows { outer: e.outer, channels: e.rows, inner: e.inner, over: Over::Samples };
-        let sum = |commands: &mut Commands| channel_sums(commands, g, Factor::None, &at, g.dtype())?.plain(commands);
-        needed.then(|| sum(commands)).transpose()
     }
 
     /// `dst = W x + bias`, or with `transposed` the cotangent of `x`.
@@ -140,7 +131,9 @@ impl Linear {
         let (kernel, invocations) = match variant {
             Variant::Plain => (&BACKWARD_W, width),
             Variant::Registers => (&BACKWARD_W_REG, e.rows.div_ceil(TILE) * e.depth.div_ceil(TILE)),
-            Variant::Staged if !needs[0] => return Ok([None, self.bias_bar(commands, g, needs[1])?]),
+            Variant::Staged if !needs[0] => {
+                return Ok([None, bias_bar(commands, g, [e.outer, e.rows, e.inner], needs[1])?]);
+            }
             Variant::Staged => (&BACKWARD_W_STAGED, blocks * WORKGROUP as usize),
             Variant::Cooperative => return self.parameters_bar_cooperative(commands, x, g, needs),
         };
@@ -160,11 +153,11 @@ impl Linear {
         let work = work.rounds(if is_staged { 4 * split.run + 8 } else { split.run });
         commands.dispatch(kernel, x.dtype(), &[], &params, &[read(x), read(g), write(&partial)], work)?;
         let w_bar = needs[0].then(|| sum_columns(commands, &partial, 0, &[e.rows, e.depth])).transpose()?;
-        let bias_bar = if is_staged {
-            self.bias_bar(commands, g, needs[1])?
+        let of_bias = if is_staged {
+            bias_bar(commands, g, [e.outer, e.rows, e.inner], needs[1])?
         } else {
             needs[1].then(|| sum_columns(commands, &partial, weights, &[e.rows])).transpose()?
         };
-        Ok([w_bar, bias_bar])
+        Ok([w_bar, of_bias])
     }
 }
