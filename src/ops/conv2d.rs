@@ -15,10 +15,16 @@ mod cases;
 #[path = "conv2d_contracts.rs"]
 mod contracts;
 #[cfg(feature = "gpu")]
+#[path = "conv2d_cooperative.rs"]
+mod cooperative;
+#[cfg(feature = "gpu")]
 #[path = "conv2d_device.rs"]
 mod device;
 
-pub use contracts::{BACKWARD_W, BACKWARD_W_REG, BACKWARD_W_STAGED, BACKWARD_X, COOPERATIVE, FORWARD, REG, STAGED};
+pub use contracts::{
+    BACKWARD_W, BACKWARD_W_COOPERATIVE, BACKWARD_W_REG, BACKWARD_W_STAGED, BACKWARD_X, COOPERATIVE, FORWARD, REG,
+    STAGED,
+};
 
 /// Options of a convolution: rows first, then columns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -217,6 +223,7 @@ pub static SPEC: OpSpec = OpSpec {
         &BACKWARD_W,
         &BACKWARD_W_REG,
         &BACKWARD_W_STAGED,
+        &BACKWARD_W_COOPERATIVE,
         &super::cooperative::PACK,
         &super::cooperative::UNPACK,
         &super::sum_columns::KERNEL,

@@ -44,12 +44,15 @@ fn rows() -> Vec<Row> {
         row([1, 2, 9, 10], [3, 2, 2, 1], [3, 4], [1, 0]),
         // More padding than the kernel is long: whole outputs of bias alone.
         row([1, 2, 3, 4], [2, 2, 1, 2], [2, 3], [3, 2]),
+        row([2, 2, 3, 4], [2, 2, 1, 2], [1, 1], [3, 2]),
         // Two workgroups of pixels, several tiles of the gradients' first stage.
         row([3, 2, 13, 17], [3, 2, 3, 1], [1, 1], [1, 0]),
         // Two workgroups of channels that stage, in both directions.
         row([1, 66, 3, 3], [65, 66, 2, 1], [2, 1], [1, 0]),
         // Several blocks of cooperative matrices.
         row([2, 40, 9, 9], [130, 40, 3, 2], [1, 1], [1, 1]),
+        // The same in the other direction, and sums over pixels that are cut into parts of several samples.
+        row([3, 130, 13, 14], [5, 130, 2, 3], [1, 1], [1, 1]),
         edge(" mixed scales", Fill::Mixed(20)),
         edge(" one nonzero", Fill::OneHot),
     ]

@@ -42,6 +42,15 @@ crate::params! {
     }
 }
 
+crate::params! {
+    /// Parameters of the kernel of the gradient of the weights with cooperative matrices.
+    pub(super) struct ParamsWCooperative {
+        pub rows: u32, pub columns: u32, pub pixels: u32, pub run: u32, pub parts: u32, pub zeros: u32,
+        pub height: u32, pub width: u32, pub out_height: u32, pub out_width: u32,
+        pub kh: u32, pub kw: u32, pub pad_h: u32, pub pad_w: u32,
+    }
+}
+
 const X: &str = "[batch, c_in, height, width]";
 const W: &str = "[c_out, c_in, kh, kw]";
 const DST: &str = "[batch, c_out, out_height, out_width]";
@@ -138,4 +147,17 @@ pub static BACKWARD_W_STAGED: Kernel = Kernel {
     params: ParamsW::FIELDS,
     bindings: BINDINGS_W,
     constants: &[],
+};
+
+/// The same by cooperative matrices, strides of 1 only; `sum_columns` adds the parts.
+pub static BACKWARD_W_COOPERATIVE: Kernel = Kernel {
+    name: "conv2d_bwd_w_cooperative",
+    source: source!("conv2d_bwd_w_cooperative", "grid", "cooperative").cooperative(),
+    params: ParamsWCooperative::FIELDS,
+    bindings: &[
+        input("x", Elem::Storage, "[zeros + 1, columns]"),
+        input("dst_bar", Elem::Storage, "[rows, parts run]"),
+        output("dst", Elem::F32, "[parts kh kw, rows, columns]"),
+    ],
+    constants: CONSTANTS,
 };

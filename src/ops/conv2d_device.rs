@@ -1,16 +1,13 @@
 //! How [`super::Conv2d`] runs on a device.
 
-use super::contracts::{Params, ParamsCooperative, ParamsReg, ParamsW};
-use super::{
-    BACKWARD_W, BACKWARD_W_REG, BACKWARD_W_STAGED, BACKWARD_X, COOPERATIVE, Conv2d, FORWARD, REG, STAGED, Variant,
-    choose,
-};
+use super::contracts::{Params, ParamsReg, ParamsW};
+use super::{BACKWARD_W, BACKWARD_W_REG, BACKWARD_W_STAGED, BACKWARD_X, Conv2d, FORWARD, REG, STAGED, Variant, choose};
 use crate::cpu::conv2d::Extents;
 use crate::error::Result;
 use crate::gpu::{Commands, Tensor, Work, read, write};
 use crate::kernel::{DType, WORKGROUP};
 use crate::ops::channel_sums::bias_bar;
-use crate::ops::cooperative::{self, Axis, Sizes, View};
+use crate::ops::cooperative::{self, Axis, View};
 use crate::ops::sum_columns::{split, sum_columns};
 use crate::ops::variant::{SIDE, split_staged};
 
@@ -33,6 +30,8 @@ impl Conv2d {
         }
         // The pixels are the batch: however many there are, they are enough.
         let elements = e.batch * (e.c_out * e.out[0] * e.out[1]).max(e.c_in * e.size[0] * e.size[1]);
+        // The sums of the weights' gradient are filled up in both directions.
+        let elements = elements.max(2 * e.c_out * e.c_in * e.kernel[0] * e.kernel[1]);
         let suits = e.stride == [1, 1] && cooperative::suits(context, dtype, [e.c_out, e.c_in, usize::MAX], elements)?;
         Ok(if suits { Variant::Cooperative } else { choose(e.c_in, e.c_out, context.is_software()) })
     }
@@ -44,60 +43,15 @@ impl Conv2d {
     }
 
     /// The weights as a matrix for each tap, its rows the channels of the result.
-    fn by_taps<'a>(&self, w: &'a Tensor, transposed: bool) -> View<'a> {
+    pub(super) fn by_taps<'a>(&self, w: &'a Tensor, transposed: bool) -> View<'a> {
         let e = &self.extents;
         let (rows, depth) = if transposed { (e.c_in, e.c_out) } else { (e.c_out, e.c_in) };
         let [row, col] = self.steps(transposed);
         View { tensor: w, batch_step: 1, rows: Axis::even(rows, row), columns: Axis::even(depth, col) }
     }
 
-    /// [`Conv2d::map`] into `dst` by cooperative matrices.
-    fn map_cooperative(
-        &self,
-        commands: &mut Commands,
-        x: &Tensor,
-        w: &Tensor,
-        bias: Option<&Tensor>,
-        transposed: bool,
-        dst: &Tensor,
-    ) -> Result<()> {
-        let e = &self.extents;
-        let edge = cooperative::demanded_tile(commands.context())?;
-        let taps = e.kernel[0] * e.kernel[1];
-        let (rows, depth) = if transposed { (e.c_in, e.c_out) } else { (e.c_out, e.c_in) };
-        let (src, size) = if transposed { (e.out, e.size) } else { (e.size, e.out) };
-        let plane = size[0] * size[1];
-        let pixels = e.batch * plane;
-        let sizes = Sizes::new(rows, pixels, depth, edge, 1);
-        let packed = self.by_taps(w, transposed).packed(commands, taps, sizes.rows, sizes.depth)?;
-        let sums = commands.empty(&[sizes.rows, sizes.columns], DType::F32)?;
-        let params = ParamsCooperative {
-            rows: sizes.rows as u32,
-            columns: sizes.columns as u32,
-            pixels: pixels as u32,
-            depth: depth as u32,
-            deep: sizes.depth as u32,
-            height: src[0] as u32,
-            width: src[1] as u32,
-            out_height: size[0] as u32,
-            out_width: size[1] as u32,
-            kh: e.kernel[0] as u32,
-            kw: e.kernel[1] as u32,
-            pad_h: e.padding[0] as u32,
-            pad_w: e.padding[1] as u32,
-            transposed: transposed.into(),
-        };
-        let (constants, work) = sizes.work(commands.context(), edge, 1, taps);
-        let work = work.flops(self.flops());
-        let binds = [read(x), read(&packed), write(&sums)];
-        commands.dispatch(&COOPERATIVE, DType::F16, &constants, &params, &binds, work)?;
-        let columns = Axis::runs(pixels, plane, rows * plane);
-        let to = View { tensor: dst, batch_step: 0, rows: Axis::even(rows, plane), columns };
-        cooperative::unpack(commands, &sums, 1, sizes, &to, bias)
-    }
-
     /// Floating-point operations of one pass: a multiplication and an addition per tap.
-    fn flops(&self) -> usize {
+    pub(super) fn flops(&self) -> usize {
         let e = &self.extents;
         2 * e.batch * e.out[0] * e.out[1] * e.c_out * e.c_in * e.kernel[0] * e.kernel[1]
     }
@@ -221,16 +175,19 @@ impl Conv2d {
         // Without weights there is no tile whose invocation could hold the bias' sums.
         let variant = if weights == 0 { Variant::Plain } else { self.variant(commands, x.dtype())? };
         // Staged, the bias is a sum of its own.
-        let is_staged = matches!(variant, Variant::Staged | Variant::Cooperative);
+        let is_staged = variant == Variant::Staged;
+        let of_bias =
+            |commands: &mut Commands| bias_bar(commands, g, [e.batch, e.c_out, e.out[0] * e.out[1]], needs[1]);
         let sums = weights + if needs[1] && !is_staged { e.c_out } else { 0 };
         let blocks = e.c_out.div_ceil(SIDE) * columns.div_ceil(SIDE);
         let (kernel, invocations) = match variant {
             Variant::Plain => (&BACKWARD_W, sums),
-            _ if is_staged && !needs[0] => {
-                return Ok([None, bias_bar(commands, g, [e.batch, e.c_out, e.out[0] * e.out[1]], needs[1])?]);
+            Variant::Registers => (&BACKWARD_W_REG, e.c_out.div_ceil(TILE) * columns.div_ceil(TILE)),
+            Variant::Staged | Variant::Cooperative if !needs[0] => return Ok([None, of_bias(commands)?]),
+            Variant::Staged => (&BACKWARD_W_STAGED, blocks * WORKGROUP as usize),
+            Variant::Cooperative => {
+                return Ok([Some(self.weights_bar_cooperative(commands, x, g)?), of_bias(commands)?]);
             }
-            _ if is_staged => (&BACKWARD_W_STAGED, blocks * WORKGROUP as usize),
-            _ => (&BACKWARD_W_REG, e.c_out.div_ceil(TILE) * columns.div_ceil(TILE)),
         };
         let split = if is_staged { split_staged(pixels, blocks) } else { split(pixels, invocations) };
         let partial = commands.empty(&[split.tiles, sums], DType::F32)?;
@@ -258,7 +215,7 @@ impl Conv2d {
         commands.dispatch(kernel, x.dtype(), &[], &params, &[read(x), read(g), write(&partial)], work)?;
         let w_bar = needs[0].then(|| sum_columns(commands, &partial, 0, &self.w_shape())).transpose()?;
         let of_bias = if is_staged {
-            bias_bar(commands, g, [e.batch, e.c_out, e.out[0] * e.out[1]], needs[1])?
+            of_bias(commands)?
         } else {
             needs[1].then(|| sum_columns(commands, &partial, weights, &[e.c_out])).transpose()?
         };

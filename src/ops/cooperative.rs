@@ -142,11 +142,7 @@ impl Product<'_> {
 
     /// As [`Product::record`] for one long sum without a batch, which is cut into parts that are multiplied apart.
     pub fn record_long(&self, commands: &mut Commands, edge: u32) -> Result<()> {
-        // Enough parts to fill a device, none of fewer than 512 terms.
-        let Sizes { rows, columns, .. } = self.sizes(edge, 1);
-        let blocks = rows * columns / (64 * (edge * edge) as usize);
-        let parts = (512 / blocks.max(1)).clamp(1, self.a.columns.len.div_ceil(512).max(1));
-        self.record_parts(commands, edge, parts)
+        self.record_parts(commands, edge, self.sizes(edge, 1).parts(edge, 1, self.a.columns.len))
     }
 
     /// Of a batch there is one part only.
@@ -236,6 +232,13 @@ impl Sizes {
             columns: columns.next_multiple_of(8 * edge),
             depth: depth.next_multiple_of(2 * edge * parts),
         }
+    }
+
+    /// How many parts the long sums of a batch of products are cut into: enough to fill a device, none of fewer than 512
+    /// of the `terms`.
+    pub fn parts(&self, edge: u32, batch: usize, terms: usize) -> usize {
+        let blocks = batch * self.rows * self.columns / (64 * (edge * edge) as usize);
+        (512 / blocks.max(1)).clamp(1, terms.div_ceil(512).max(1))
     }
 
     /// The constants of a kernel of cooperative matrices and its work, for sums of `steps` times as many terms.

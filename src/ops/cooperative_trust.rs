@@ -25,9 +25,11 @@ pub(in crate::ops) fn serves(context: &Context, dtype: DType) -> Result<bool> {
 fn fits(context: &Context, edge: u32) -> bool {
     let (limits, info) = (context.device().limits(), context.info());
     let fours = 8 * edge * (edge / 2 + 2) + 2 * edge * (2 * edge + 2);
+    // What the gradient of a convolution's weights finds ahead.
+    let places = 4 * edge;
     info.subgroup_min_size == info.subgroup_max_size
         && LANES.contains(&info.subgroup_min_size)
-        && limits.max_compute_workgroup_storage_size >= 8 * fours
+        && limits.max_compute_workgroup_storage_size >= 8 * fours + 4 * places
         && limits.max_compute_invocations_per_workgroup >= 4 * info.subgroup_min_size
 }
 
