@@ -22,6 +22,7 @@ struct Params {
     row_channels: u32,
     row_inner: u32,
     eps: f32,
+    begun: u32,  // 1: earlier calls left sums to add to
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -30,6 +31,13 @@ struct Params {
 @group(0) @binding(3) var<storage, read> mean: array<f32>;           // [rows]
 @group(0) @binding(4) var<storage, read> variance: array<f32>;       // [rows]
 @group(0) @binding(5) var<storage, read_write> partial: array<f32>;  // [kinds, channels, segments, tiles]
+
+// Stores a sum, added to what earlier calls left there.
+fn add_up(at: u32, sum: f32) {
+    var total = sum;
+    if params.begun == 1u { total += partial[at]; }
+    partial[at] = total;
+}
 
 fn normalized(o: u32, c: u32, i: u32, at: u32) -> f32 {
     let value = f32(x[at]);
@@ -73,9 +81,9 @@ fn main(
     let total = tree_sum(lane, sum);
     let total_along = tree_sum(lane, along);
     if lane == 0u && c < params.channels {
-        partial[group] = total;
+        add_up(group, total);
         if params.kinds == 2u {
-            partial[params.channels * params.segments * params.tiles + group] = total_along;
+            add_up(params.channels * params.segments * params.tiles + group, total_along);
         }
     }
 }

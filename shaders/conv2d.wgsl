@@ -1,4 +1,4 @@
-// dst[b, o, r, c] = bias[o] + sum_{i, dr, dc} w[o, i, dr, dc] x[b, i, r s + dr - p, c t + dc - q]
+// dst[b, o, r, c] = bias[o] + sum_{i, dr, dc} w[o, i, dr, dc] x[b, i, r s + dr - p, c t + dc - q] + addend[b, o, r, c]
 //
 // Any stride (s, t), any kernel, zero padding (p, q). One invocation per output element.
 
@@ -17,13 +17,15 @@ struct Params {
     pad_h: u32,
     pad_w: u32,
     biased: u32,  // 0: bias is bound to w and not read
+    added: u32,   // 0: so is addend
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<Elem>;          // [batch, c_in, height, width]
 @group(0) @binding(2) var<storage, read> w: array<Elem>;          // [c_out, c_in, kh, kw]
 @group(0) @binding(3) var<storage, read> bias: array<Elem>;       // [c_out]
-@group(0) @binding(4) var<storage, read_write> dst: array<Elem>;  // [batch, c_out, out_height, out_width]
+@group(0) @binding(4) var<storage, read> addend: array<Elem>;     // [batch, c_out, out_height, out_width]
+@group(0) @binding(5) var<storage, read_write> dst: array<Elem>;  // [batch, c_out, out_height, out_width]
 
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -51,5 +53,6 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) 
             }
         }
     }
+    if params.added == 1u { sum += f32(addend[index]); }
     dst[index] = Elem(sum);
 }

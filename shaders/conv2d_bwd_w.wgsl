@@ -22,12 +22,20 @@ struct Params {
     run: u32,     // pixels of one tile
     tiles: u32,
     sums: u32,    // of one tile: weights, and c_out more with a bias
+    begun: u32,   // 1: earlier calls left sums to add to
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<Elem>;             // [batch, c_in, height, width]
 @group(0) @binding(2) var<storage, read> dst_bar: array<Elem>;       // [batch, c_out, out_height, out_width]
 @group(0) @binding(3) var<storage, read_write> partial: array<f32>;  // [tiles, sums]
+
+// Stores a sum, added to what earlier calls left there.
+fn add_up(at: u32, sum: f32) {
+    var total = sum;
+    if params.begun == 1u { total += partial[at]; }
+    partial[at] = total;
+}
 
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -60,5 +68,5 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) 
             sum += g;
         }
     }
-    partial[index] = sum;
+    add_up(index, sum);
 }

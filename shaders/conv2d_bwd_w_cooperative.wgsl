@@ -22,6 +22,7 @@ struct Params {
     kw: u32,
     pad_h: u32,
     pad_w: u32,
+    begun: u32,       // 1: earlier calls left sums in dst to add to
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -47,6 +48,10 @@ fn find_places(lane: u32, z: u32, step: u32) {
         let p = (z / taps) * params.run + step * DEEP + lane;
         places[(step % 2u) * DEEP + lane] = place(p, z % taps);
     }
+}
+
+fn has_begun() -> bool {
+    return params.begun == 1u;
 }
 
 fn load(lane: u32, block: Block, step: u32) {

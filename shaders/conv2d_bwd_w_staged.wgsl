@@ -22,12 +22,20 @@ struct Params {
     run: u32,     // pixels of one tile
     tiles: u32,
     sums: u32,    // of one tile: weights
+    begun: u32,   // 1: earlier calls left sums to add to
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<Elem>;             // [batch, c_in, height, width]
 @group(0) @binding(2) var<storage, read> dst_bar: array<Elem>;       // [batch, c_out, out_height, out_width]
 @group(0) @binding(3) var<storage, read_write> partial: array<f32>;  // [tiles, sums]
+
+// Stores a sum, added to what earlier calls left there.
+fn add_up(at: u32, sum: f32) {
+    var total = sum;
+    if params.begun == 1u { total += partial[at]; }
+    partial[at] = total;
+}
 
 fn g_of(at: vec4<u32>) -> vec4<f32> {
     return vec4<f32>(f32(dst_bar[at.x]), f32(dst_bar[at.y]), f32(dst_bar[at.z]), f32(dst_bar[at.w]));
@@ -36,10 +44,10 @@ fn g_of(at: vec4<u32>) -> vec4<f32> {
 fn store(first: u32, o: u32, j: u32, columns: u32, v: vec4<f32>) {
     if o >= params.c_out { return; }
     let to = first + o * columns + j;
-    if j < columns { partial[to] = v.x; }
-    if j + 1u < columns { partial[to + 1u] = v.y; }
-    if j + 2u < columns { partial[to + 2u] = v.z; }
-    if j + 3u < columns { partial[to + 3u] = v.w; }
+    if j < columns { add_up(to, v.x); }
+    if j + 1u < columns { add_up(to + 1u, v.y); }
+    if j + 2u < columns { add_up(to + 2u, v.z); }
+    if j + 3u < columns { add_up(to + 3u, v.w); }
 }
 
 @compute @workgroup_size(WG)

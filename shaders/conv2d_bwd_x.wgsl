@@ -18,6 +18,7 @@ struct Params {
     pad_h: u32,
     pad_w: u32,
     biased: u32,  // not read
+    added: u32,   // not read
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

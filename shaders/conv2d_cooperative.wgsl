@@ -49,6 +49,10 @@ fn shift(d: u32, pad: u32) -> u32 {
     return select(d - pad, pad - d, params.transposed == 1u);
 }
 
+fn has_begun() -> bool {
+    return false;
+}
+
 fn load(lane: u32, block: Block, step: u32) {
     let l = left_place(lane);
     let r = right_place(lane);

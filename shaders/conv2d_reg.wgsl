@@ -2,7 +2,7 @@
 //   dst[b, m, r, c] = bias[m] + sum_{k, dr, dc} w[m row + k col + (dr, dc) tap] x[b, k, r s + dr - p, c t + dc - q]
 // or, transposed,
 //   dst[b, m, r, c] =           sum_{k, dr, dc} w[m row + k col + (dr, dc) tap] x[b, k, (r + p - dr) / s, (c + q - dc) / t]
-// over the taps for which both quotients are whole and within x.
+// over the taps for which both quotients are whole and within x; then addend[b, m, r, c] is added.
 //
 // One invocation per 8 channels m and 8 pixels, a workgroup for one set of channels and 512 pixels; neighbours take
 // neighbouring pixels in eights. The pixels of the transpose are taken in s x t phases (r mod s, c mod t): within a phase
@@ -29,13 +29,15 @@ struct Params {
     tap: u32,         // between neighbouring taps
     transposed: u32,
     biased: u32,      // 0: bias is bound to w and not read
+    added: u32,       // 0: so is addend
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<Elem>;          // [batch, depth, height, width]
 @group(0) @binding(2) var<storage, read> w: array<Elem>;          // [rows, depth, kh, kw] or [depth, rows, kh, kw]
 @group(0) @binding(3) var<storage, read> bias: array<Elem>;       // [rows]
-@group(0) @binding(4) var<storage, read_write> dst: array<Elem>;  // [batch, rows, dst_height, dst_width]
+@group(0) @binding(4) var<storage, read> addend: array<Elem>;     // [batch, rows, dst_height, dst_width]
+@group(0) @binding(5) var<storage, read_write> dst: array<Elem>;  // [batch, rows, dst_height, dst_width]
 
 // Four pixels of one phase.
 struct Pixels {
@@ -61,13 +63,19 @@ fn x_of(at: vec4<u32>) -> vec4<f32> {
     return vec4<f32>(f32(x[at.x]), f32(x[at.y]), f32(x[at.z]), f32(x[at.w]));
 }
 
+// What is added to element `at` of the map.
+fn addend_of(at: u32) -> f32 {
+    if params.added == 0u { return 0.0; }
+    return f32(addend[at]);
+}
+
 fn store(m: u32, inside: vec4<bool>, at: vec4<u32>, v: vec4<f32>) {
     if m >= params.rows { return; }
     let to = at + m * params.dst_height * params.dst_width;
-    if inside.x { dst[to.x] = Elem(v.x); }
-    if inside.y { dst[to.y] = Elem(v.y); }
-    if inside.z { dst[to.z] = Elem(v.z); }
-    if inside.w { dst[to.w] = Elem(v.w); }
+    if inside.x { dst[to.x] = Elem(v.x + addend_of(to.x)); }
+    if inside.y { dst[to.y] = Elem(v.y + addend_of(to.y)); }
+    if inside.z { dst[to.z] = Elem(v.z + addend_of(to.z)); }
+    if inside.w { dst[to.w] = Elem(v.w + addend_of(to.w)); }
 }
 
 // The distance from a pixel's origin in x to where its tap d reads; wraps below zero.

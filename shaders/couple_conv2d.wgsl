@@ -1,4 +1,4 @@
-// dst[b, o, r, c] = bias[o] + sum_{i, dr, dc} w[o, i, dr, dc] x[b, i, r + dr - kh/2, c + dc - kw/2]
+// dst[b, o, r, c] = bias[o] + sum_{i, dr, dc} w[o, i, dr, dc] x[b, i, r + dr - kh/2, c + dc - kw/2] + drive[b, o, r, c]
 //
 // Stride 1, odd kernel, zero padding. One invocation per output element.
 
@@ -10,13 +10,15 @@ struct Params {
     width: u32,
     kh: u32,
     kw: u32,
+    driven: u32,  // 0: drive is bound to w and not read
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<Elem>;          // [batch, c_in, height, width]
 @group(0) @binding(2) var<storage, read> w: array<Elem>;          // [c_out, c_in, kh, kw]
 @group(0) @binding(3) var<storage, read> bias: array<Elem>;       // [c_out]
-@group(0) @binding(4) var<storage, read_write> dst: array<Elem>;  // [batch, c_out, height, width]
+@group(0) @binding(4) var<storage, read> drive: array<Elem>;      // [batch, c_out, height, width]
+@group(0) @binding(5) var<storage, read_write> dst: array<Elem>;  // [batch, c_out, height, width]
 
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -43,5 +45,6 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) 
             }
         }
     }
+    if params.driven == 1u { sum += f32(drive[index]); }
     dst[index] = Elem(sum);
 }

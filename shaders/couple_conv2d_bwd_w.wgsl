@@ -12,6 +12,7 @@ struct Params {
     width: u32,
     kh: u32,
     kw: u32,
+    driven: u32,  // not read
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

@@ -12,12 +12,20 @@ struct Params {
     run: u32,      // columns of one tile
     tiles: u32,
     width: u32,    // elements of one tile's sums: rows * depth, and rows more with a bias
+    begun: u32,    // 1: earlier calls left sums to add to
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<Elem>;             // [outer, depth, inner]
 @group(0) @binding(2) var<storage, read> dst_bar: array<Elem>;       // [outer, rows, inner]
 @group(0) @binding(3) var<storage, read_write> partial: array<f32>;  // [tiles, width]
+
+// Stores a sum, added to what earlier calls left there.
+fn add_up(at: u32, sum: f32) {
+    var total = sum;
+    if params.begun == 1u { total += partial[at]; }
+    partial[at] = total;
+}
 
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -43,5 +51,5 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) 
             sum += g;
         }
     }
-    partial[index] = sum;
+    add_up(index, sum);
 }

@@ -14,12 +14,20 @@ struct Params {
     run: u32,      // columns of one tile
     tiles: u32,
     width: u32,    // elements of one tile's sums: rows * depth, and rows more with a bias
+    begun: u32,    // 1: earlier calls left sums to add to
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<Elem>;             // [outer, depth, inner]
 @group(0) @binding(2) var<storage, read> dst_bar: array<Elem>;       // [outer, rows, inner]
 @group(0) @binding(3) var<storage, read_write> partial: array<f32>;  // [tiles, width]
+
+// Stores a sum, added to what earlier calls left there.
+fn add_up(at: u32, sum: f32) {
+    var total = sum;
+    if params.begun == 1u { total += partial[at]; }
+    partial[at] = total;
+}
 
 fn g_of(at: vec4<u32>) -> vec4<f32> {
     return vec4<f32>(f32(dst_bar[at.x]), f32(dst_bar[at.y]), f32(dst_bar[at.z]), f32(dst_bar[at.w]));
@@ -32,18 +40,18 @@ fn x_of(at: vec4<u32>) -> vec4<f32> {
 fn store(first: u32, m: u32, k: u32, a: vec4<f32>, b: vec4<f32>) {
     if m >= params.rows { return; }
     let to = first + m * params.depth + k;
-    if k < params.depth { partial[to] = a.x; }
-    if k + 1u < params.depth { partial[to + 1u] = a.y; }
-    if k + 2u < params.depth { partial[to + 2u] = a.z; }
-    if k + 3u < params.depth { partial[to + 3u] = a.w; }
-    if k + 4u < params.depth { partial[to + 4u] = b.x; }
-    if k + 5u < params.depth { partial[to + 5u] = b.y; }
-    if k + 6u < params.depth { partial[to + 6u] = b.z; }
-    if k + 7u < params.depth { partial[to + 7u] = b.w; }
+    if k < params.depth { add_up(to, a.x); }
+    if k + 1u < params.depth { add_up(to + 1u, a.y); }
+    if k + 2u < params.depth { add_up(to + 2u, a.z); }
+    if k + 3u < params.depth { add_up(to + 3u, a.w); }
+    if k + 4u < params.depth { add_up(to + 4u, b.x); }
+    if k + 5u < params.depth { add_up(to + 5u, b.y); }
+    if k + 6u < params.depth { add_up(to + 6u, b.z); }
+    if k + 7u < params.depth { add_up(to + 7u, b.w); }
 }
 
 fn store_bias(first: u32, m: u32, v: f32) {
-    if m < params.rows { partial[first + params.rows * params.depth + m] = v; }
+    if m < params.rows { add_up(first + params.rows * params.depth + m, v); }
 }
 
 @compute @workgroup_size(WG)

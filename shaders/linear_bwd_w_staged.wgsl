@@ -12,12 +12,20 @@ struct Params {
     run: u32,      // columns of one tile
     tiles: u32,
     width: u32,    // elements of one tile's sums: rows * depth
+    begun: u32,    // 1: earlier calls left sums to add to
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<Elem>;             // [outer, depth, inner]
 @group(0) @binding(2) var<storage, read> dst_bar: array<Elem>;       // [outer, rows, inner]
 @group(0) @binding(3) var<storage, read_write> partial: array<f32>;  // [tiles, width]
+
+// Stores a sum, added to what earlier calls left there.
+fn add_up(at: u32, sum: f32) {
+    var total = sum;
+    if params.begun == 1u { total += partial[at]; }
+    partial[at] = total;
+}
 
 fn g_of(at: vec4<u32>, inside: bool) -> vec4<f32> {
     let v = vec4<f32>(f32(dst_bar[at.x]), f32(dst_bar[at.y]), f32(dst_bar[at.z]), f32(dst_bar[at.w]));
@@ -32,10 +40,10 @@ fn x_of(at: vec4<u32>, inside: bool) -> vec4<f32> {
 fn store(first: u32, m: u32, k: u32, v: vec4<f32>) {
     if m >= params.rows { return; }
     let to = first + m * params.depth + k;
-    if k < params.depth { partial[to] = v.x; }
-    if k + 1u < params.depth { partial[to + 1u] = v.y; }
-    if k + 2u < params.depth { partial[to + 2u] = v.z; }
-    if k + 3u < params.depth { partial[to + 3u] = v.w; }
+    if k < params.depth { add_up(to, v.x); }
+    if k + 1u < params.depth { add_up(to + 1u, v.y); }
+    if k + 2u < params.depth { add_up(to + 2u, v.z); }
+    if k + 3u < params.depth { add_up(to + 3u, v.w); }
 }
 
 @compute @workgroup_size(WG)

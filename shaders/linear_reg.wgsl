@@ -1,5 +1,5 @@
 // linear with a tile of registers:
-//   dst[o, m, i] = bias[m] + sum_k W[m, k] x[o, k, i],   W[m, k] = w[m row + k col]
+//   dst[o, m, i] = bias[m] + sum_k W[m, k] x[o, k, i] + addend[o, m, i],   W[m, k] = w[m row + k col]
 //
 // One invocation per 8 rows m and 8 columns p = (o, i), a workgroup for one set of rows and 512 columns. Neighbours
 // take neighbouring columns in eights. The sum runs in the order of the plain kernel.
@@ -12,13 +12,15 @@ struct Params {
     row: u32,
     col: u32,
     biased: u32,   // 0: bias is bound to w and not read
+    added: u32,    // 0: so is addend
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<Elem>;          // [outer, depth, inner]
 @group(0) @binding(2) var<storage, read> w: array<Elem>;          // [rows, depth] or its transpose
 @group(0) @binding(3) var<storage, read> bias: array<Elem>;       // [rows]
-@group(0) @binding(4) var<storage, read_write> dst: array<Elem>;  // [outer, rows, inner]
+@group(0) @binding(4) var<storage, read> addend: array<Elem>;     // [outer, rows, inner]
+@group(0) @binding(5) var<storage, read_write> dst: array<Elem>;  // [outer, rows, inner]
 
 fn bias_of(m: vec4<u32>) -> vec4<f32> {
     return vec4<f32>(f32(bias[m.x]), f32(bias[m.y]), f32(bias[m.z]), f32(bias[m.w]));
@@ -37,13 +39,19 @@ fn column(p: vec4<u32>, channels: u32) -> vec4<u32> {
     return (p / params.inner) * (channels * params.inner) + p % params.inner;
 }
 
+// What is added to element `at` of the map.
+fn addend_of(at: u32) -> f32 {
+    if params.added == 0u { return 0.0; }
+    return f32(addend[at]);
+}
+
 fn store(m: u32, p: vec4<u32>, at: vec4<u32>, v: vec4<f32>) {
     if m >= params.rows { return; }
     let to = at + m * params.inner;
-    if p.x < params.columns { dst[to.x] = Elem(v.x); }
-    if p.y < params.columns { dst[to.y] = Elem(v.y); }
-    if p.z < params.columns { dst[to.z] = Elem(v.z); }
-    if p.w < params.columns { dst[to.w] = Elem(v.w); }
+    if p.x < params.columns { dst[to.x] = Elem(v.x + addend_of(to.x)); }
+    if p.y < params.columns { dst[to.y] = Elem(v.y + addend_of(to.y)); }
+    if p.z < params.columns { dst[to.z] = Elem(v.z + addend_of(to.z)); }
+    if p.w < params.columns { dst[to.w] = Elem(v.w + addend_of(to.w)); }
 }
 
 @compute @workgroup_size(WG)

@@ -11,12 +11,17 @@ struct Params {
     a_batch: u32,
     a_row: u32,  // depth, or more where a batch is made of parts of longer sums
     b_batch: u32,
+    begun: u32,  // 1: earlier calls left sums in dst to add to
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<vec4<Elem>>;   // rows of a_row
 @group(0) @binding(2) var<storage, read> b: array<vec4<Elem>>;   // rows of columns
 @group(0) @binding(3) var<storage, read_write> dst: array<f32>;  // [batch, rows, columns]
+
+fn has_begun() -> bool {
+    return params.begun == 1u;
+}
 
 fn load(lane: u32, block: Block, step: u32) {
     let l = left_place(lane);

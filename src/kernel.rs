@@ -49,6 +49,9 @@ pub enum Access {
     Write,
     /// `var<storage, read_write>`, read and written in place. Only what optimisers keep between steps is bound so.
     Update,
+    /// `var<storage, read_write>`, a sum: a call that binds it for writing stores its own, one that binds it for updating
+    /// adds to what earlier calls left.
+    Sum,
 }
 
 /// Element type of a binding.
@@ -90,6 +93,11 @@ pub const fn output(name: &'static str, elem: Elem, shape: &'static str) -> Bind
 /// A binding that the kernel updates in place.
 pub const fn update(name: &'static str, elem: Elem, shape: &'static str) -> Binding {
     Binding { name, access: Access::Update, elem, shape }
+}
+
+/// A binding of sums that the kernel writes, or adds to.
+pub const fn sum(name: &'static str, elem: Elem, shape: &'static str) -> Binding {
+    Binding { name, access: Access::Sum, elem, shape }
 }
 
 /// Scalar type of a parameter.

@@ -43,6 +43,6 @@ pub use ops::readout_anchors::AnchorReadout;
 pub use ops::sphere_step::{Rotation, StepOptions};
 pub use ops::time_multiplexed::{Activation, RecurrenceOptions};
 pub use ops::triangles::Triangles;
-pub use tape::{Array, Backend, Grads, Repeated, Rule, Spec, Stepped, Storage, Tape, Value, Var};
+pub use tape::{Array, Backend, Grads, OpenSum, Repeated, Rule, Spec, Stepped, Storage, Tape, Value, Var};
 #[cfg(feature = "gpu")]
 pub use wgpu;

@@ -360,11 +360,11 @@ mod device {
     #[test]
     fn memory_of_a_layer_is_what_the_documentation_says() -> Result<()> {
         for (steps, storage, wanted) in [
-            (64, Storage::Everything, 3.0 * 64.0 + 6.0),
-            (64, Storage::Every(1), 64.0 + 3.0 + 8.0),
-            (64, Storage::Every(5), 13.0 + 15.0 + 8.0),
-            (64, Storage::balanced(64), 8.0 + 24.0 + 8.0),
-            (64, Storage::Every(16), 4.0 + 48.0 + 8.0),
+            (64, Storage::Everything, 2.0 * 64.0 + 6.0),
+            (64, Storage::Every(1), 64.0 + 2.0 + 8.0),
+            (64, Storage::Every(5), 13.0 + 10.0 + 8.0),
+            (64, Storage::balanced(64), 8.0 + 16.0 + 8.0),
+            (64, Storage::Every(16), 4.0 + 32.0 + 8.0),
         ] {
             let states = peak(steps, storage)?;
             println!("{steps} steps, {storage:?}: {states:.2} states, {wanted} by the formula");

@@ -377,7 +377,7 @@ impl Chain {
         }
         let mut energies = Vec::new();
         for _ in 0..self.steps {
-            let z = stored(cpu::couple_conv2d::forward(&x, w, bias, &e));
+            let z = stored(cpu::couple_conv2d::forward(&x, w, bias, None, &e));
             let y = stored(cpu::add::forward(&z, c));
             let (next, energy) = cpu::sphere_step::forward(&operands(&x, &y, gamma, frequencies), &at, MODE);
             states.push(std::mem::replace(&mut x, stored(next)));

@@ -2,7 +2,8 @@
 // is four subgroups of LANES invocations, each of which keeps a quarter of its block. Two matrices' worth of terms of both
 // operands lie in workgroup memory at a time; while they are multiplied, the next ones are on their way into registers.
 //
-// The kernel's function `load(lane, block, step)` fills `next_left` and `next_right` with the fours that an invocation stages.
+// The kernel's function `load(lane, block, step)` fills `next_left` and `next_right` with the fours that an invocation stages,
+// its `has_begun()` tells whether dst holds sums of earlier calls to add to.
 
 const THREADS: u32 = 4u * LANES;
 const BLOCK: u32 = 8u * EDGE;
@@ -67,6 +68,41 @@ fn sum_block(lane: u32, quarter: u32, block: Block, steps: u32, to: u32, width: 
     var s10 = Sum(); var s11 = Sum(); var s12 = Sum(); var s13 = Sum();
     var s20 = Sum(); var s21 = Sum(); var s22 = Sum(); var s23 = Sum();
     var s30 = Sum(); var s31 = Sum(); var s32 = Sum(); var s33 = Sum();
+    if has_begun() {
+        let step = EDGE * width;
+        let p0 = to + row * width + column;
+        let p1 = p0 + EDGE;
+        let p2 = p1 + EDGE;
+        let p3 = p2 + EDGE;
+        let q0 = p0 + step;
+        let q1 = q0 + EDGE;
+        let q2 = q1 + EDGE;
+        let q3 = q2 + EDGE;
+        let r0 = q0 + step;
+        let r1 = r0 + EDGE;
+        let r2 = r1 + EDGE;
+        let r3 = r2 + EDGE;
+        let s0 = r0 + step;
+        let s1 = s0 + EDGE;
+        let s2 = s1 + EDGE;
+        let s3 = s2 + EDGE;
+        s00 = coopLoadT<Sum>(&dst[p0], width);
+        s01 = coopLoadT<Sum>(&dst[p1], width);
+        s02 = coopLoadT<Sum>(&dst[p2], width);
+        s03 = coopLoadT<Sum>(&dst[p3], width);
+        s10 = coopLoadT<Sum>(&dst[q0], width);
+        s11 = coopLoadT<Sum>(&dst[q1], width);
+        s12 = coopLoadT<Sum>(&dst[q2], width);
+        s13 = coopLoadT<Sum>(&dst[q3], width);
+        s20 = coopLoadT<Sum>(&dst[r0], width);
+        s21 = coopLoadT<Sum>(&dst[r1], width);
+        s22 = coopLoadT<Sum>(&dst[r2], width);
+        s23 = coopLoadT<Sum>(&dst[r3], width);
+        s30 = coopLoadT<Sum>(&dst[s0], width);
+        s31 = coopLoadT<Sum>(&dst[s1], width);
+        s32 = coopLoadT<Sum>(&dst[s2], width);
+        s33 = coopLoadT<Sum>(&dst[s3], width);
+    }
     load(lane, block, 0u);
     for (var step = 0u; step < steps; step++) {
         workgroupBarrier();
@@ -105,7 +141,7 @@ fn sum_block(lane: u32, quarter: u32, block: Block, steps: u32, to: u32, width: 
             s33 = coopMultiplyAdd(a3, b3, s33);
         }
     }
-    // naga 30 takes nothing but names in a store.
+    // naga 30 takes nothing but names in a load or a store.
     let step = EDGE * width;
     let p0 = to + row * width + column;
     let p1 = p0 + EDGE;

@@ -110,6 +110,9 @@ impl Judge<'_> {
         if self.op.differentiable {
             self.transpose(op, &inputs, &cotangents, &computed);
         }
+        if self.op.differentiable && !op.parameters().is_empty() {
+            self.shared(op, &inputs, &cotangents)?;
+        }
         if self.case.linear {
             self.integers(op)?;
         }
@@ -134,6 +137,11 @@ impl Judge<'_> {
     }
 
     fn compute(&self, inputs: &[Vec<f64>], cotangents: &[Vec<f64>]) -> Result<Computed> {
+        self.calls(inputs, cotangents, 1)
+    }
+
+    /// The outputs of the last of some equal calls, and the gradients over all of them.
+    fn calls(&self, inputs: &[Vec<f64>], cotangents: &[Vec<f64>], count: usize) -> Result<Computed> {
         let op = self.case.op.as_ref();
         let mut tape = Tape::new(self.context);
         let mut vars = Vec::new();
@@ -142,11 +150,13 @@ impl Judge<'_> {
             let value = tape.upload(data, &spec.shape, spec.dtype)?;
             vars.push(tape.leaf(value));
         }
-        let results = op.apply(&mut tape, &vars)?;
-        let mut seeds = Vec::new();
-        for (var, data) in results.iter().zip(cotangents) {
-            let spec = tape.spec(*var)?;
-            seeds.push((*var, tape.upload(data, &spec.shape, spec.dtype)?));
+        let (mut results, mut seeds) = (vec![], vec![]);
+        for _ in 0..count {
+            results = op.apply(&mut tape, &vars)?;
+            for (var, data) in results.iter().zip(cotangents) {
+                let spec = tape.spec(*var)?;
+                seeds.push((*var, tape.upload(data, &spec.shape, spec.dtype)?));
+            }
         }
         let grads = if self.op.differentiable { Some(tape.vjp(&seeds)?) } else { None };
         let outputs = results.iter().map(|var| tape.read(*var)).collect::<Result<_>>()?;
@@ -237,6 +247,20 @@ impl Judge<'_> {
         allowed += 1e-13 * (left.abs() + right.abs());
         let ratio = if left == right { 0.0 } else { (left - right).abs() / allowed };
         self.gate("transpose", ratio, &format!("<v, Jᵀ w> = {left:e}, <J v, w> = {right:e}"));
+    }
+
+    /// Two equal calls on one tape: the parameters' gradients are twice those of one.
+    fn shared(&mut self, op: &dyn AnyOp, inputs: &[Vec<f64>], cotangents: &[Vec<f64>]) -> Result<()> {
+        let computed = self.calls(inputs, cotangents, 2)?;
+        self.context.overwritten_guards()?;
+        let bounds = op.bound_vjp(&views(&exact(inputs)), &views(&exact(cotangents)));
+        for ((port, once), got) in op.inputs().iter().zip(bounds).zip(&computed.gradients) {
+            if is_parameter(op, port) {
+                let twice: Vec<Bound> = once.into_iter().map(|bound| bound + bound).collect();
+                self.compare(format!("{}_bar of two calls", port.name), DType::F32, &twice, got);
+            }
+        }
+        Ok(())
     }
 
     /// The twin with integers: nothing rounds, so nothing but equality passes.

@@ -1,12 +1,12 @@
 //! A convolution in its general form, zero padding:
 //! ```text
-//! dst[b, o, r, c] = bias[o] + sum_{i, dr, dc} w[o, i, dr, dc] x[b, i, r s + dr - p, c t + dc - q]
+//! dst[b, o, r, c] = bias[o] + sum_{i, dr, dc} w[o, i, dr, dc] x[b, i, r s + dr - p, c t + dc - q] + addend[b, o, r, c]
 //! ```
 //! with strides `(s, t)` and padding `(p, q)`; `dst` has `floor((height + 2 p - kh) / s) + 1` rows.
 //!
 //! It is linear in each operand, so the backward passes are its transposes: `x_bar[b, i, row, col]` sums `w g` over the
 //! taps for which `row + p - dr` is a multiple of `s` within `dst`, and so for columns; `w_bar[o, i, dr, dc]` sums
-//! `g x` over the batch and the pixels, `bias_bar[o]` sums `g`.
+//! `g x` over the batch and the pixels, `bias_bar[o]` sums `g`, `addend_bar` is `g`.
 
 use super::Real;
 
@@ -57,7 +57,7 @@ impl Extents {
 }
 
 /// `dst [batch, c_out, out]`.
-pub fn forward<R: Real>(x: &[R], w: &[R], bias: Option<&[R]>, e: &Extents) -> Vec<R> {
+pub fn forward<R: Real>(x: &[R], w: &[R], bias: Option<&[R]>, addend: Option<&[R]>, e: &Extents) -> Vec<R> {
     let mut dst = Vec::with_capacity(e.batch * e.c_out * e.out[0] * e.out[1]);
     for b in 0..e.batch {
         for o in 0..e.c_out {
@@ -71,7 +71,8 @@ pub fn forward<R: Real>(x: &[R], w: &[R], bias: Option<&[R]>, e: &Extents) -> Ve
                     let products = taps.flat_map(|(dr, row, dc, col)| {
                         (0..e.c_in).map(move |i| w[e.w(o, i, dr, dc)] * x[e.x(b, i, row, col)])
                     });
-                    dst.push(R::sum(products.chain(bias.map(|bias| bias[o]))));
+                    let terms = products.chain(bias.map(|bias| bias[o])).chain(addend.map(|addend| addend[dst.len()]));
+                    dst.push(R::sum(terms));
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Convolutional coupling, stride 1, odd kernel, zero padding:
 //! ```text
-//! dst[b, o, r, c] = bias[o] + sum_{i, dr, dc} w[o, i, dr, dc] x[b, i, r + dr - kh/2, c + dc - kw/2]
+//! dst[b, o, r, c] = bias[o] + sum_{i, dr, dc} w[o, i, dr, dc] x[b, i, r + dr - kh/2, c + dc - kw/2] + drive[b, o, r, c]
 //! ```
 //! Source: AKOrN equation 7; `w[g n + a, h n + b, ., .]` is the n x n block from oscillator h to oscillator g.
 //!
@@ -67,10 +67,13 @@ fn sums<R: Real>(terms: Vec<Vec<R>>) -> Vec<R> {
 }
 
 /// `dst [batch, c_out, height, width]`.
-pub fn forward<R: Real>(x: &[R], w: &[R], bias: &[R], e: &Extents) -> Vec<R> {
+pub fn forward<R: Real>(x: &[R], w: &[R], bias: &[R], drive: Option<&[R]>, e: &Extents) -> Vec<R> {
     let mut terms: Vec<Vec<R>> =
         (0..e.batch * e.c_out * e.plane()).map(|d| vec![bias[d / e.plane() % e.c_out]]).collect();
     e.for_each(|d, k, s| terms[d].push(w[k] * x[s]));
+    if let Some(drive) = drive {
+        terms.iter_mut().zip(drive).for_each(|(terms, drive)| terms.push(*drive));
+    }
     sums(terms)
 }
 

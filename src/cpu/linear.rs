@@ -1,11 +1,11 @@
 //! A linear map of the channels of `x`, seen as `[outer, depth, inner]`:
 //! ```text
-//! dst[o, m, i] = bias[m] + sum_k w[m, k] x[o, k, i]
+//! dst[o, m, i] = bias[m] + sum_k w[m, k] x[o, k, i] + addend[o, m, i]
 //! ```
 //! Tokens have `inner = 1`; with the pixels there it is a 1x1 convolution.
 //!
 //! It is linear in each operand, so the backward passes are its transposes: `x_bar[o, k, i] = sum_m w[m, k] g[o, m, i]`,
-//! `w_bar[m, k] = sum_{o, i} g[o, m, i] x[o, k, i]`, `bias_bar[m] = sum_{o, i} g[o, m, i]`.
+//! `w_bar[m, k] = sum_{o, i} g[o, m, i] x[o, k, i]`, `bias_bar[m] = sum_{o, i} g[o, m, i]`, `addend_bar = g`.
 
 use super::Real;
 
@@ -23,13 +23,14 @@ pub struct Extents {
 }
 
 /// `dst [outer, rows, inner]`.
-pub fn forward<R: Real>(x: &[R], w: &[R], bias: Option<&[R]>, e: &Extents) -> Vec<R> {
+pub fn forward<R: Real>(x: &[R], w: &[R], bias: Option<&[R]>, addend: Option<&[R]>, e: &Extents) -> Vec<R> {
     let mut dst = Vec::with_capacity(e.outer * e.rows * e.inner);
     for o in 0..e.outer {
         for m in 0..e.rows {
             for i in 0..e.inner {
                 let products = (0..e.depth).map(|k| w[m * e.depth + k] * x[(o * e.depth + k) * e.inner + i]);
-                dst.push(R::sum(products.chain(bias.map(|bias| bias[m]))));
+                let terms = products.chain(bias.map(|bias| bias[m])).chain(addend.map(|addend| addend[dst.len()]));
+                dst.push(R::sum(terms));
             }
         }
     }

@@ -230,6 +230,11 @@ impl Tensor {
         &self.storage.context
     }
 
+    /// Whether both are the same elements of one buffer.
+    pub(crate) fn is_same(&self, other: &Tensor) -> bool {
+        Arc::ptr_eq(self.slot(), other.slot()) && self.offset() == other.offset() && self.shape() == other.shape()
+    }
+
     pub(crate) fn slot(&self) -> &Arc<Slot> {
         &self.storage.slot
     }

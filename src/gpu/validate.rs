@@ -31,7 +31,11 @@ impl Commands {
                 let message = format!("{name}: {} belongs to another context; wrap its buffer", contract.name);
                 return Err(Error::new(ErrorKind::Foreign, message));
             }
-            if bind.access != contract.access {
+            let fits = match contract.access {
+                Access::Sum => matches!(bind.access, Access::Write | Access::Update),
+                access => bind.access == access,
+            };
+            if !fits {
                 let message = format!("{name}: {} is bound for the wrong access", contract.name);
                 return Err(Error::new(ErrorKind::Shader, message));
             }

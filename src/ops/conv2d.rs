@@ -1,6 +1,10 @@
 //! A convolution in its general form: any stride, any kernel, zero padding, with or without a bias.
 
+#[cfg(feature = "gpu")]
+use super::call::{Call, alone};
 use super::spec::{Op, OpSpec, Port};
+#[cfg(feature = "gpu")]
+use super::variant::Terms;
 use super::variant::Variant;
 use crate::cpu::Real;
 use crate::cpu::conv2d::{self as cpu, Extents};
@@ -47,6 +51,7 @@ impl Default for ConvOptions {
 pub struct Conv2d {
     extents: Extents,
     biased: bool,
+    added: bool,
     /// A case's; otherwise the device decides.
     #[cfg_attr(not(feature = "gpu"), allow(dead_code))]
     variant: Option<Variant>,
@@ -101,7 +106,7 @@ impl Conv2d {
             out[axis] = room / stride[axis] + 1;
         }
         let extents = Extents { batch, c_in, c_out, size: [height, width], out, kernel: [kh, kw], stride, padding };
-        let op = Conv2d { extents, biased, variant: None };
+        let op = Conv2d { extents, biased, added: false, variant: None };
         // The kernels count pixels of the padded x, and of dst channel by channel.
         let padded = [batch, 1, height + 2 * padding[0] + stride[0], width + 2 * padding[1] + stride[1]];
         for (argument, shape) in [("x", op.x_shape()), ("w", op.w_shape()), ("dst", op.dst_shape()), ("x", padded)] {
@@ -112,6 +117,24 @@ impl Conv2d {
             }
         }
         Ok(op)
+    }
+
+    /// The same with an addend like the result, the last input: it is added before the result is stored.
+    pub fn with_addend(self) -> Conv2d {
+        Conv2d { added: true, ..self }
+    }
+
+    /// Bias and addend among the inputs.
+    fn terms<'a, T: ?Sized>(&self, inputs: &[&'a T]) -> [Option<&'a T>; 2] {
+        let bias = if self.biased { inputs.get(2).copied() } else { None };
+        let addend = if self.added { inputs.last().copied() } else { None };
+        [bias, addend]
+    }
+
+    #[cfg(feature = "gpu")]
+    fn terms_of<'a>(&self, inputs: &[&'a Tensor]) -> Terms<'a> {
+        let [bias, addend] = self.terms(inputs);
+        Terms { bias, addend }
     }
 
     fn x_shape(&self) -> [usize; 4] {
@@ -139,6 +162,9 @@ impl Op for Conv2d {
         if self.biased {
             ports.push(Port::storage("bias", &[self.extents.c_out]));
         }
+        if self.added {
+            ports.push(Port::storage("addend", &self.dst_shape()));
+        }
         ports
     }
     fn outputs(&self) -> Vec<Port> {
@@ -151,16 +177,20 @@ impl Op for Conv2d {
         (self.variant == Some(Variant::Cooperative)).then_some(DType::F16)
     }
     fn reference<R: Real>(&self, inputs: &[&[R]]) -> Vec<Vec<R>> {
-        vec![cpu::forward(inputs[0], inputs[1], inputs.get(2).copied(), &self.extents)]
+        let [bias, addend] = self.terms(inputs);
+        vec![cpu::forward(inputs[0], inputs[1], bias, addend, &self.extents)]
     }
     fn reference_vjp<R: Real>(&self, inputs: &[&[R]], cotangents: &[&[R]]) -> Vec<Vec<R>> {
         let mut all: Vec<Vec<R>> = cpu::backward(inputs[0], inputs[1], cotangents[0], &self.extents).into();
-        all.truncate(inputs.len());
+        all.truncate(if self.biased { 3 } else { 2 });
+        if self.added {
+            all.push(cotangents[0].to_vec());
+        }
         all
     }
     #[cfg(feature = "gpu")]
     fn forward(&self, commands: &mut Commands, inputs: &[&Tensor], _: DType) -> Result<Vec<Tensor>> {
-        Ok(vec![self.map(commands, inputs[0], inputs[1], inputs.get(2).copied(), false)?])
+        Ok(vec![self.map(commands, inputs[0], inputs[1], self.terms_of(inputs), false)?])
     }
     #[cfg(feature = "gpu")]
     fn backward(
@@ -169,12 +199,13 @@ impl Op for Conv2d {
         inputs: &[&Tensor],
         cotangents: &[Option<&Tensor>],
         needs: &[bool],
-        _: DType,
+        dtype: DType,
     ) -> Result<Vec<Option<Tensor>>> {
-        match cotangents[0] {
-            Some(g) => self.gradients(commands, inputs, g, needs),
-            None => Ok(vec![None; inputs.len()]),
-        }
+        alone(self, commands, inputs, cotangents, needs, dtype)
+    }
+    #[cfg(feature = "gpu")]
+    fn backward_of(&self, commands: &mut Commands, call: Call<'_>) -> Result<Vec<Option<Tensor>>> {
+        self.gradients(commands, call)
     }
 }
 
@@ -193,6 +224,26 @@ impl Commands {
         inputs.extend(bias);
         Ok(self.apply(&op, &inputs)?.remove(0))
     }
+
+    /// A convolution plus `addend`, as [`Commands::conv2d`] with an addend like the result, which is added before that is
+    /// stored.
+    ///
+    /// # Errors
+    /// As [`Commands::conv2d`].
+    pub fn conv2d_plus(
+        &mut self,
+        x: &Tensor,
+        w: &Tensor,
+        bias: Option<&Tensor>,
+        addend: &Tensor,
+        options: ConvOptions,
+    ) -> Result<Tensor> {
+        let op = Conv2d::new(x.shape(), w.shape(), bias.is_some(), &options)?.with_addend();
+        let mut inputs = vec![x, w];
+        inputs.extend(bias);
+        inputs.push(addend);
+        Ok(self.apply(&op, &inputs)?.remove(0))
+    }
 }
 
 impl Tape {
@@ -207,12 +258,25 @@ impl Tape {
         inputs.extend(bias);
         self.apply_one(op, &inputs)
     }
+
+    /// As [`Commands::conv2d_plus`](crate::Commands::conv2d_plus), differentiable in all operands; the gradients of `w` and
+    /// `bias` are f32.
+    ///
+    /// # Errors
+    /// As [`Commands::conv2d_plus`](crate::Commands::conv2d_plus).
+    pub fn conv2d_plus(&mut self, x: Var, w: Var, bias: Option<Var>, addend: Var, options: ConvOptions) -> Result<Var> {
+        let op = Conv2d::new(&self.spec(x)?.shape, &self.spec(w)?.shape, bias.is_some(), &options)?.with_addend();
+        let mut inputs = vec![x, w];
+        inputs.extend(bias);
+        inputs.push(addend);
+        self.apply_one(op, &inputs)
+    }
 }
 
 /// The op.
 pub static SPEC: OpSpec = OpSpec {
     name: "conv2d",
-    formula: "dst[b,o,r,c] = bias[o] + sum w[o,i,dr,dc] x[b,i,r s+dr-p,c t+dc-q]",
+    formula: "dst[b,o,r,c] = bias[o] + sum w[o,i,dr,dc] x[b,i,r s+dr-p,c t+dc-q] + addend[b,o,r,c]",
     differentiable: true,
     kernels: &[
         &FORWARD,

@@ -1,8 +1,9 @@
-//! Cases of [`super::Conv2d`]: strides, padding, even and rectangular kernels, every variant.
+//! Cases of [`super::Conv2d`]: strides, padding, even and rectangular kernels, addends, every variant.
 
 use super::{Conv2d, ConvOptions, Variant};
 use crate::ops::spec::{Case, Fill, Op as _};
 
+/// A label that ends in `plus` is that of a convolution with an addend.
 struct Row {
     x: [usize; 4],
     w: [usize; 4],
@@ -20,6 +21,9 @@ fn case(row: Row, variant: Variant) -> Option<Case> {
     let Row { x, w, options, biased, label, fill } = row;
     let mut op = Conv2d::new(&x, &w, biased, &options).ok()?;
     op.variant = Some(variant);
+    if label.ends_with("plus") {
+        op = op.with_addend();
+    }
     let fills = vec![fill; op.inputs().len()];
     let bias = if biased { "" } else { " no bias" };
     let ConvOptions { stride, padding } = options;
@@ -51,6 +55,9 @@ fn rows() -> Vec<Row> {
         row([1, 66, 3, 3], [65, 66, 2, 1], [2, 1], [1, 0]),
         // Several blocks of cooperative matrices.
         row([2, 40, 9, 9], [130, 40, 3, 2], [1, 1], [1, 1]),
+        Row { label: " plus", ..row([2, 4, 5, 7], [9, 4, 3, 3], [1, 1], [1, 1]) },
+        Row { label: " plus", biased: false, ..row([1, 10, 7, 8], [4, 10, 3, 3], [2, 2], [1, 1]) },
+        Row { label: " plus", ..row([1, 2, 2, 3], [0, 2, 1, 1], [1, 1], [0, 0]) },
         // The same in the other direction, and sums over pixels that are cut into parts of several samples.
         row([3, 130, 13, 14], [5, 130, 2, 3], [1, 1], [1, 1]),
         edge(" mixed scales", Fill::Mixed(20)),
@@ -67,6 +74,8 @@ pub(super) fn cases() -> Vec<Case> {
         let stride = if variant == Variant::Cooperative { [1, 1] } else { [2, 1] };
         let small = Row { label: " ladder", ..row([1, 2, 3, 4], [1, 2, 2, 3], stride, [1, 1]) };
         cases.extend(case(small, variant).map(Case::ladder));
+        let plus = Row { label: " ladder plus", ..row([1, 2, 3, 4], [1, 2, 2, 3], stride, [1, 1]) };
+        cases.extend(case(plus, variant).map(Case::ladder));
         for bench in [
             row([16, 16, 16, 16], [16, 16, 3, 3], [1, 1], [1, 1]),
             row([16, 16, 16, 16], [32, 16, 3, 3], [2, 2], [1, 1]),

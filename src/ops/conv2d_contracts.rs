@@ -1,6 +1,6 @@
 //! The kernels of [`super::Conv2d`].
 
-use crate::kernel::{Binding, Elem, Kernel, Params as _, input, output, source};
+use crate::kernel::{Binding, Elem, Kernel, Params as _, input, output, source, sum};
 use crate::ops::cooperative::CONSTANTS;
 
 crate::params! {
@@ -9,7 +9,7 @@ crate::params! {
         pub len: u32, pub c_in: u32, pub c_out: u32,
         pub height: u32, pub width: u32, pub out_height: u32, pub out_width: u32,
         pub kh: u32, pub kw: u32, pub stride_h: u32, pub stride_w: u32, pub pad_h: u32, pub pad_w: u32,
-        pub biased: u32,
+        pub biased: u32, pub added: u32,
     }
 }
 
@@ -19,7 +19,7 @@ crate::params! {
         pub pixels: u32, pub c_in: u32, pub c_out: u32,
         pub height: u32, pub width: u32, pub out_height: u32, pub out_width: u32,
         pub kh: u32, pub kw: u32, pub stride_h: u32, pub stride_w: u32, pub pad_h: u32, pub pad_w: u32,
-        pub run: u32, pub tiles: u32, pub sums: u32,
+        pub run: u32, pub tiles: u32, pub sums: u32, pub begun: u32,
     }
 }
 
@@ -30,6 +30,7 @@ crate::params! {
         pub dst_height: u32, pub dst_width: u32, pub height: u32, pub width: u32,
         pub kh: u32, pub kw: u32, pub stride_h: u32, pub stride_w: u32, pub pad_h: u32, pub pad_w: u32,
         pub row: u32, pub col: u32, pub tap: u32, pub transposed: u32, pub biased: u32,
+        pub added: u32,
     }
 }
 
@@ -47,7 +48,7 @@ crate::params! {
     pub(super) struct ParamsWCooperative {
         pub rows: u32, pub columns: u32, pub pixels: u32, pub run: u32, pub parts: u32, pub zeros: u32,
         pub height: u32, pub width: u32, pub out_height: u32, pub out_width: u32,
-        pub kh: u32, pub kw: u32, pub pad_h: u32, pub pad_w: u32,
+        pub kh: u32, pub kw: u32, pub pad_h: u32, pub pad_w: u32, pub begun: u32,
     }
 }
 
@@ -64,6 +65,7 @@ pub static FORWARD: Kernel = Kernel {
         input("x", Elem::Storage, X),
         input("w", Elem::Storage, W),
         input("bias", Elem::Storage, "[c_out]"),
+        input("addend", Elem::Storage, DST),
         output("dst", Elem::Storage, DST),
     ],
     constants: &[],
@@ -82,6 +84,7 @@ const BINDINGS: &[Binding] = &[
     input("x", Elem::Storage, "[batch, depth, height, width]"),
     input("w", Elem::Storage, "[rows, depth, kh, kw] or [depth, rows, kh, kw]"),
     input("bias", Elem::Storage, "[rows]"),
+    input("addend", Elem::Storage, "[batch, rows, dst_height, dst_width]"),
     output("dst", Elem::Storage, "[batch, rows, dst_height, dst_width]"),
 ];
 
@@ -116,11 +119,8 @@ pub static COOPERATIVE: Kernel = Kernel {
     constants: CONSTANTS,
 };
 
-const BINDINGS_W: &[Binding] = &[
-    input("x", Elem::Storage, X),
-    input("dst_bar", Elem::Storage, DST),
-    output("partial", Elem::F32, "[tiles, sums]"),
-];
+const BINDINGS_W: &[Binding] =
+    &[input("x", Elem::Storage, X), input("dst_bar", Elem::Storage, DST), sum("partial", Elem::F32, "[tiles, sums]")];
 
 /// Cotangents of the weights and the bias, by tiles; `sum_columns` adds them.
 pub static BACKWARD_W: Kernel = Kernel {
@@ -157,7 +157,7 @@ pub static BACKWARD_W_COOPERATIVE: Kernel = Kernel {
     bindings: &[
         input("x", Elem::Storage, "[zeros + 1, columns]"),
         input("dst_bar", Elem::Storage, "[rows, parts run]"),
-        output("dst", Elem::F32, "[parts kh kw, rows, columns]"),
+        sum("dst", Elem::F32, "[parts kh kw, rows, columns]"),
     ],
     constants: CONSTANTS,
 };

@@ -5,8 +5,11 @@ use super::{BACKWARD_W_COOPERATIVE, COOPERATIVE, Conv2d};
 use crate::error::Result;
 use crate::gpu::{Commands, Tensor, read, write};
 use crate::kernel::DType;
+use crate::ops::call::Partial;
 use crate::ops::cooperative::{self, Axis, Sizes, View};
 use crate::ops::sum_columns::sum_columns;
+use crate::ops::variant::Terms;
+use crate::tape::OpenSum;
 
 impl Conv2d {
     /// [`Conv2d::map`] into `dst`.
@@ -15,7 +18,7 @@ impl Conv2d {
         commands: &mut Commands,
         x: &Tensor,
         w: &Tensor,
-        bias: Option<&Tensor>,
+        terms: Terms<'_>,
         transposed: bool,
         dst: &Tensor,
     ) -> Result<()> {
@@ -51,11 +54,18 @@ impl Conv2d {
         commands.dispatch(&COOPERATIVE, DType::F16, &constants, &params, &binds, work)?;
         let columns = Axis::runs(pixels, plane, rows * plane);
         let to = View { tensor: dst, batch_step: 0, rows: Axis::even(rows, plane), columns };
-        cooperative::unpack(commands, &sums, 1, sizes, &to, bias)
+        cooperative::unpack(commands, &sums, 1, sizes, &to, terms)
     }
 
-    /// The cotangent of the weights: for each tap, `dst_bar` times the shifted `x` transposed, one long sum.
-    pub(super) fn weights_bar_cooperative(&self, commands: &mut Commands, x: &Tensor, g: &Tensor) -> Result<Tensor> {
+    /// The cotangent of the weights: for each tap, `dst_bar` times the shifted `x` transposed, one long sum; into the call's
+    /// sum, if that is free.
+    pub(super) fn weights_bar_cooperative(
+        &self,
+        commands: &mut Commands,
+        x: &Tensor,
+        g: &Tensor,
+        sums: &mut [Option<OpenSum>],
+    ) -> Result<Option<Tensor>> {
         let e = &self.extents;
         let edge = cooperative::demanded_tile(commands.context())?;
         let taps = e.kernel[0] * e.kernel[1];
@@ -72,7 +82,8 @@ impl Conv2d {
         let pixelwise = View { tensor: x, batch_step: 0, rows: of_x, columns: Axis::even(e.c_in, x_plane) };
         // One row more, of zeros: what taps read outside of the image.
         let pixelwise = pixelwise.packed(commands, 1, x_pixels + 1, sizes.columns)?;
-        let sums = commands.empty(&[parts, taps * sizes.rows * sizes.columns], DType::F32)?;
+        let width = taps * sizes.rows * sizes.columns;
+        let partial = Partial::find(commands, sums, &[1], &BACKWARD_W_COOPERATIVE, &[parts, width])?;
         let params = ParamsWCooperative {
             rows: sizes.rows as u32,
             columns: sizes.columns as u32,
@@ -88,14 +99,18 @@ impl Conv2d {
             kw: e.kernel[1] as u32,
             pad_h: e.padding[0] as u32,
             pad_w: e.padding[1] as u32,
+            begun: partial.begun.into(),
         };
         let (constants, work) = Sizes { depth: run, ..sizes }.work(commands.context(), edge, parts * taps, 1);
         let work = work.flops(self.flops());
-        let binds = [read(&pixelwise), read(&bar), write(&sums)];
+        let binds = [read(&pixelwise), read(&bar), partial.bind()];
         commands.dispatch(&BACKWARD_W_COOPERATIVE, DType::F16, &constants, &params, &binds, work)?;
-        let sums = if parts == 1 { sums } else { sum_columns(commands, &sums, 0, &[sums.shape()[1]])? };
-        let w_bar = commands.empty(&self.w_shape(), DType::F32)?;
-        cooperative::unpack(commands, &sums, taps, sizes, &self.by_taps(&w_bar, false), None)?;
-        Ok(w_bar)
+        let of = self.clone();
+        partial.leave(commands, sums, 1, &BACKWARD_W_COOPERATIVE, move |commands, partial| {
+            let whole = if parts == 1 { partial.clone() } else { sum_columns(commands, partial, 0, &[width])? };
+            let w_bar = commands.empty(&of.w_shape(), DType::F32)?;
+            cooperative::unpack(commands, &whole, taps, sizes, &of.by_taps(&w_bar, false), Terms::default())?;
+            Ok(w_bar)
+        })
     }
 }

@@ -6,10 +6,12 @@ use crate::cpu::conv2d::Extents;
 use crate::error::Result;
 use crate::gpu::{Commands, Tensor, Work, read, write};
 use crate::kernel::{DType, WORKGROUP};
+use crate::ops::call::{Call, Partial};
 use crate::ops::channel_sums::bias_bar;
 use crate::ops::cooperative::{self, Axis, View};
 use crate::ops::sum_columns::{split, sum_columns};
-use crate::ops::variant::{SIDE, split_staged};
+use crate::ops::variant::{SIDE, Terms, split_staged};
+use crate::tape::OpenSum;
 
 /// Rows and columns of a tile of registers, as in the shaders.
 const TILE: usize = 8;
@@ -56,7 +58,7 @@ impl Conv2d {
         2 * e.batch * e.out[0] * e.out[1] * e.c_out * e.c_in * e.kernel[0] * e.kernel[1]
     }
 
-    fn params(&self, len: usize, biased: bool) -> Params {
+    fn params(&self, len: usize, terms: Terms<'_>) -> Params {
         let e = &self.extents;
         Params {
             len: len as u32,
@@ -72,17 +74,18 @@ impl Conv2d {
             stride_w: e.stride[1] as u32,
             pad_h: e.padding[0] as u32,
             pad_w: e.padding[1] as u32,
-            biased: biased.into(),
+            biased: terms.bias.is_some().into(),
+            added: terms.addend.is_some().into(),
         }
     }
 
-    /// `dst`, or with `transposed` the cotangent of `x` from that of `dst`.
+    /// `dst` with `terms` added, or with `transposed` the cotangent of `x` from that of `dst`.
     pub(super) fn map(
         &self,
         commands: &mut Commands,
         x: &Tensor,
         w: &Tensor,
-        bias: Option<&Tensor>,
+        terms: Terms<'_>,
         transposed: bool,
     ) -> Result<Tensor> {
         let e = &self.extents;
@@ -94,18 +97,26 @@ impl Conv2d {
         let rounds = depth * (1 + e.kernel[0] * (1 + e.kernel[1]));
         match (self.variant(commands, x.dtype())?, transposed) {
             (Variant::Cooperative, _) if !w.is_empty() => {
-                self.map_cooperative(commands, x, w, bias, transposed, &dst)?;
+                self.map_cooperative(commands, x, w, terms, transposed, &dst)?;
             }
             (Variant::Plain, false) => {
-                let binds = [read(x), read(w), read(bias.unwrap_or(w)), write(&dst)];
+                let binds =
+                    [read(x), read(w), read(terms.bias.unwrap_or(w)), read(terms.addend.unwrap_or(w)), write(&dst)];
                 let work = Work::invocations(dst.len()).rounds(rounds).flops(self.flops());
-                let params = self.params(dst.len(), bias.is_some());
+                let params = self.params(dst.len(), terms);
                 commands.dispatch(&FORWARD, x.dtype(), &[], &params, &binds, work)?;
             }
             (Variant::Plain, true) => {
                 let work = Work::invocations(dst.len()).rounds(rounds).flops(self.flops());
                 let binds = [read(w), read(x), write(&dst)];
-                commands.dispatch(&BACKWARD_X, x.dtype(), &[], &self.params(dst.len(), false), &binds, work)?;
+                commands.dispatch(
+                    &BACKWARD_X,
+                    x.dtype(),
+                    &[],
+                    &self.params(dst.len(), Terms::default()),
+                    &binds,
+                    work,
+                )?;
             }
             (variant, _) => {
                 let taps = e.kernel[0] * e.kernel[1];
@@ -143,9 +154,11 @@ impl Conv2d {
                     col: col as u32,
                     tap: tap as u32,
                     transposed: transposed.into(),
-                    biased: bias.is_some().into(),
+                    biased: terms.bias.is_some().into(),
+                    added: terms.addend.is_some().into(),
                 };
-                let binds = [read(x), read(w), read(bias.unwrap_or(w)), write(&dst)];
+                let binds =
+                    [read(x), read(w), read(terms.bias.unwrap_or(w)), read(terms.addend.unwrap_or(w)), write(&dst)];
                 let (kernel, groups, each) = match variant {
                     // Each channel of x is staged and multiplied, and the last ones are filled up to eight.
                     Variant::Staged | Variant::Cooperative => {
@@ -161,36 +174,49 @@ impl Conv2d {
         Ok(dst)
     }
 
-    /// Cotangents of the weights and of the bias, those that are needed.
-    pub(super) fn parameters_bar(
+    /// Cotangents of the weights and of the bias, those that are needed: into the call's sums, as far as these are free.
+    fn parameters_bar(
         &self,
         commands: &mut Commands,
         x: &Tensor,
         g: &Tensor,
         needs: [bool; 2],
+        sums: &mut [Option<OpenSum>],
     ) -> Result<[Option<Tensor>; 2]> {
-        let e = &self.extents;
+        let (e, mut found) = (&self.extents, [None, None]);
+        if needs == [false, false] {
+            return Ok(found);
+        }
         let columns = e.c_in * e.kernel[0] * e.kernel[1];
         let (pixels, weights) = (e.batch * e.out[0] * e.out[1], e.c_out * columns);
         // Without weights there is no tile whose invocation could hold the bias' sums.
         let variant = if weights == 0 { Variant::Plain } else { self.variant(commands, x.dtype())? };
         // Staged, the bias is a sum of its own.
-        let is_staged = variant == Variant::Staged;
-        let of_bias =
-            |commands: &mut Commands| bias_bar(commands, g, [e.batch, e.c_out, e.out[0] * e.out[1]], needs[1]);
-        let sums = weights + if needs[1] && !is_staged { e.c_out } else { 0 };
+        let is_apart = matches!(variant, Variant::Staged | Variant::Cooperative);
+        if is_apart && needs[1] {
+            found[1] = bias_bar(commands, g, [e.batch, e.c_out, e.out[0] * e.out[1]], sums, 2)?;
+        }
+        if is_apart && !needs[0] {
+            return Ok(found);
+        }
+        let width = weights + if needs[1] && !is_apart { e.c_out } else { 0 };
         let blocks = e.c_out.div_ceil(SIDE) * columns.div_ceil(SIDE);
         let (kernel, invocations) = match variant {
-            Variant::Plain => (&BACKWARD_W, sums),
+            Variant::Plain => (&BACKWARD_W, width),
             Variant::Registers => (&BACKWARD_W_REG, e.c_out.div_ceil(TILE) * columns.div_ceil(TILE)),
-            Variant::Staged | Variant::Cooperative if !needs[0] => return Ok([None, of_bias(commands)?]),
             Variant::Staged => (&BACKWARD_W_STAGED, blocks * WORKGROUP as usize),
             Variant::Cooperative => {
-                return Ok([Some(self.weights_bar_cooperative(commands, x, g)?), of_bias(commands)?]);
+                found[0] = self.weights_bar_cooperative(commands, x, g, sums)?;
+                return Ok(found);
             }
         };
-        let split = if is_staged { split_staged(pixels, blocks) } else { split(pixels, invocations) };
-        let partial = commands.empty(&[split.tiles, sums], DType::F32)?;
+        let split = if is_apart { split_staged(pixels, blocks) } else { split(pixels, invocations) };
+        let of: &[usize] = match (needs, is_apart) {
+            ([true, true], false) => &[1, 2],
+            ([false, true], _) => &[2],
+            _ => &[1],
+        };
+        let partial = Partial::find(commands, sums, of, kernel, &[split.tiles, width])?;
         let params = ParamsW {
             pixels: pixels as u32,
             c_in: e.c_in as u32,
@@ -207,63 +233,63 @@ impl Conv2d {
             pad_w: e.padding[1] as u32,
             run: split.run as u32,
             tiles: split.tiles as u32,
-            sums: sums as u32,
+            sums: width as u32,
+            begun: partial.begun.into(),
         };
         // Each step is staged and multiplied.
-        let rounds = if is_staged { 4 * split.run + 8 } else { split.run };
+        let rounds = if is_apart { 4 * split.run + 8 } else { split.run };
         let work = Work::invocations(split.tiles * invocations).rounds(rounds).flops(self.flops());
-        commands.dispatch(kernel, x.dtype(), &[], &params, &[read(x), read(g), write(&partial)], work)?;
-        let w_bar = needs[0].then(|| sum_columns(commands, &partial, 0, &self.w_shape())).transpose()?;
-        let of_bias = if is_staged {
-            of_bias(commands)?
-        } else {
-            needs[1].then(|| sum_columns(commands, &partial, weights, &[e.c_out])).transpose()?
-        };
-        Ok([w_bar, of_bias])
+        commands.dispatch(kernel, x.dtype(), &[], &params, &[read(x), read(g), partial.bind()], work)?;
+        if needs[0] {
+            let shape = self.w_shape();
+            found[0] = partial
+                .leave(commands, sums, 1, kernel, move |commands, partial| sum_columns(commands, partial, 0, &shape))?;
+        }
+        if needs[1] && !is_apart {
+            let shape = [e.c_out];
+            found[1] = partial.leave(commands, sums, 2, kernel, move |commands, partial| {
+                sum_columns(commands, partial, weights, &shape)
+            })?;
+        }
+        Ok(found)
     }
 
-    /// Cotangents of all inputs that `needs` asks for.
-    pub(super) fn gradients(
-        &self,
-        commands: &mut Commands,
-        inputs: &[&Tensor],
-        g: &Tensor,
-        needs: &[bool],
-    ) -> Result<Vec<Option<Tensor>>> {
+    /// Cotangents of all inputs that the call needs.
+    pub(super) fn gradients(&self, commands: &mut Commands, call: Call<'_>) -> Result<Vec<Option<Tensor>>> {
+        let Call { inputs, needs, sums, .. } = call;
         let mut all = vec![None; inputs.len()];
+        let Some(g) = call.cotangents[0] else { return Ok(all) };
         if needs[0] {
-            all[0] = Some(self.map(commands, g, inputs[1], None, true)?);
+            all[0] = Some(self.map(commands, g, inputs[1], Terms::default(), true)?);
         }
-        if needs[1..].contains(&true) {
-            let wanted = [needs[1], needs.get(2).copied().unwrap_or(false)];
-            let found = self.parameters_bar(commands, inputs[0], g, wanted)?;
-            all.truncate(1);
-            all.extend(found);
-            all.truncate(inputs.len());
+        let wanted = [needs[1], self.biased && needs[2]];
+        let [w_bar, bias_bar] = self.parameters_bar(commands, inputs[0], g, wanted, sums)?;
+        all[1] = w_bar;
+        if self.biased {
+            all[2] = bias_bar;
+        }
+        if self.added {
+            all[inputs.len() - 1] = Some(g.clone());
         }
         Ok(all)
     }
 }
 
-/// The fast kernels for an op that is a convolution of stride 1 with an odd kernel, its centre on the pixel, and a bias.
-/// The extents are that op's to check.
+/// The fast kernels for an op that is a convolution of stride 1 with an odd kernel, its centre on the pixel, a bias and perhaps
+/// an addend. The extents are that op's to check.
 impl Commands {
-    pub(crate) fn conv2d_centred(&mut self, x: &Tensor, w: &Tensor, bias: &Tensor) -> Result<Tensor> {
-        centred(x, w).map(self, x, w, Some(bias), false)
+    pub(crate) fn conv2d_centred(&mut self, inputs: &[&Tensor]) -> Result<Tensor> {
+        let op = centred(inputs);
+        op.map(self, inputs[0], inputs[1], op.terms_of(inputs), false)
     }
 
-    pub(crate) fn conv2d_centred_bwd(
-        &mut self,
-        inputs: &[&Tensor],
-        dst_bar: &Tensor,
-        needs: &[bool],
-    ) -> Result<Vec<Option<Tensor>>> {
-        centred(inputs[0], inputs[1]).gradients(self, inputs, dst_bar, needs)
+    pub(crate) fn conv2d_centred_bwd(&mut self, call: Call<'_>) -> Result<Vec<Option<Tensor>>> {
+        centred(call.inputs).gradients(self, call)
     }
 }
 
-fn centred(x: &Tensor, w: &Tensor) -> Conv2d {
-    let (x, w) = (x.shape(), w.shape());
+fn centred(inputs: &[&Tensor]) -> Conv2d {
+    let (x, w) = (inputs[0].shape(), inputs[1].shape());
     let extents = Extents {
         batch: x[0],
         c_in: x[1],
@@ -276,5 +302,5 @@ fn centred(x: &Tensor, w: &Tensor) -> Conv2d {
     };
     // Of one channel too, which the op itself would leave to the plain kernel.
     let variant = (extents.c_in.max(extents.c_out) < 2).then_some(Variant::Registers);
-    Conv2d { extents, biased: true, variant }
+    Conv2d { extents, biased: true, added: inputs.len() == 4, variant }
 }

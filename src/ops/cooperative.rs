@@ -9,15 +9,21 @@
 mod trust;
 
 #[cfg(feature = "gpu")]
+use super::call::Partial;
+#[cfg(feature = "gpu")]
 use super::sum_columns::sum_columns;
+#[cfg(feature = "gpu")]
+use super::variant::Terms;
 #[cfg(feature = "gpu")]
 use crate::error::Result;
 #[cfg(feature = "gpu")]
 use crate::gpu::{Commands, Context, Tensor, Work, read, write};
-use crate::kernel::{Constant, Elem, Kernel, Params as _, input, output, source};
+use crate::kernel::{Constant, Elem, Kernel, Params as _, input, output, source, sum};
 #[cfg(feature = "gpu")]
 use crate::kernel::{DType, WORKGROUP};
 
+#[cfg(feature = "gpu")]
+use crate::tape::OpenSum;
 #[cfg(feature = "gpu")]
 pub(super) use trust::{demanded_tile, serves, suits};
 #[cfg(feature = "gpu")]
@@ -25,7 +31,7 @@ pub use trust::{self_test, trusted_tile};
 
 crate::params! {
     /// Parameters of the product.
-    struct Params { batch: u32, rows: u32, columns: u32, depth: u32, a_batch: u32, a_row: u32, b_batch: u32 }
+    struct Params { batch: u32, rows: u32, columns: u32, depth: u32, a_batch: u32, a_row: u32, b_batch: u32, begun: u32 }
 }
 
 crate::params! {
@@ -41,6 +47,7 @@ crate::params! {
     struct ParamsUnpack {
         batch: u32, rows: u32, columns: u32, padded_rows: u32, padded_columns: u32, batch_step: u32,
         row_run: u32, row_jump: u32, row_step: u32, column_run: u32, column_jump: u32, column_step: u32, shifted: u32,
+        added: u32,
     }
 }
 
@@ -59,7 +66,7 @@ pub static PRODUCT: Kernel = Kernel {
     bindings: &[
         input("a", Elem::Storage, "[batch, rows, depth]"),
         input("b", Elem::Storage, "[batch, depth, columns]"),
-        output("dst", Elem::F32, "[batch, rows, columns]"),
+        sum("dst", Elem::F32, "[batch, rows, columns]"),
     ],
     constants: CONSTANTS,
 };
@@ -84,6 +91,7 @@ pub static UNPACK: Kernel = Kernel {
     bindings: &[
         input("src", Elem::F32, "[batch, padded_rows, padded_columns]"),
         input("shift", Elem::Storage, "[rows]"),
+        input("addend", Elem::Storage, "a view [batch, rows, columns]"),
         output("dst", Elem::Storage, "a view [batch, rows, columns]"),
     ],
     constants: &[],
@@ -122,36 +130,62 @@ pub(super) struct View<'a> {
     pub columns: Axis,
 }
 
-/// A product of views, all of the same batch, into one.
+/// A product of views of the same batch.
 #[cfg(feature = "gpu")]
 pub(super) struct Product<'a> {
     pub batch: usize,
     pub a: View<'a>,
     pub b: View<'a>,
-    pub dst: View<'a>,
-    /// Added to each row, `[rows]`.
-    pub shift: Option<&'a Tensor>,
 }
 
 #[cfg(feature = "gpu")]
-impl Product<'_> {
-    /// Records the product.
-    pub fn record(&self, commands: &mut Commands, edge: u32) -> Result<()> {
-        self.record_parts(commands, edge, 1)
+impl<'a> Product<'a> {
+    /// Of two matrices.
+    pub fn of(a: View<'a>, b: View<'a>) -> Product<'a> {
+        Product { batch: 1, a, b }
     }
 
-    /// As [`Product::record`] for one long sum without a batch, which is cut into parts that are multiplied apart.
-    pub fn record_long(&self, commands: &mut Commands, edge: u32) -> Result<()> {
-        self.record_parts(commands, edge, self.sizes(edge, 1).parts(edge, 1, self.a.columns.len))
+    /// Records the product into `dst`, with `terms` added.
+    pub fn record(&self, commands: &mut Commands, edge: u32, dst: &View<'_>, terms: Terms<'_>) -> Result<()> {
+        let sizes = self.sizes(edge, 1);
+        let shape = [self.batch, sizes.rows * sizes.columns];
+        let sums = Partial { tensor: commands.empty(&shape, DType::F32)?, begun: false };
+        self.add_up(commands, edge, 1, &sums)?;
+        unpack(commands, &sums.tensor, self.batch, sizes, dst, terms)
     }
 
-    /// Of a batch there is one part only.
-    fn record_parts(&self, commands: &mut Commands, edge: u32, parts: usize) -> Result<()> {
+    /// Records a product of two matrices that is one long sum, cut into parts that are multiplied apart: the cotangent `shape`
+    /// of input `of` of a call, summed over calls.
+    pub fn record_long(
+        &self,
+        commands: &mut Commands,
+        edge: u32,
+        shape: &[usize; 2],
+        sums: &mut [Option<OpenSum>],
+        of: usize,
+    ) -> Result<Option<Tensor>> {
+        let parts = self.sizes(edge, 1).parts(edge, 1, self.a.columns.len);
+        let sizes = self.sizes(edge, parts);
+        let Sizes { rows, columns, .. } = sizes;
+        let partial = Partial::find(commands, sums, &[of], &PRODUCT, &[parts, rows * columns])?;
+        self.add_up(commands, edge, parts, &partial)?;
+        let shape = *shape;
+        partial.leave(commands, sums, of, &PRODUCT, move |commands, partial| {
+            let whole = sum_columns(commands, partial, 0, &[rows * columns])?;
+            let found = commands.empty(&shape, DType::F32)?;
+            let (rows, columns) = (Axis::even(shape[0], shape[1]), Axis::even(shape[1], 1));
+            let dst = View { tensor: &found, batch_step: 0, rows, columns };
+            unpack(commands, &whole, 1, sizes, &dst, Terms::default())?;
+            Ok(found)
+        })
+    }
+
+    /// Sums of the products, in `parts` of which there is one where there is a batch.
+    fn add_up(&self, commands: &mut Commands, edge: u32, parts: usize, sums: &Partial) -> Result<()> {
         let sizes = self.sizes(edge, parts);
         let Sizes { rows, columns, depth } = sizes;
         let a = self.a.packed(commands, self.batch, rows, depth)?;
         let b = self.b.packed(commands, self.batch, depth, columns)?;
-        let sums = commands.empty(&[self.batch * parts, rows * columns], DType::F32)?;
         let part = depth / parts;
         let params = Params {
             batch: (self.batch * parts) as u32,
@@ -161,12 +195,11 @@ impl Product<'_> {
             a_batch: if parts == 1 { rows * depth } else { part } as u32,
             a_row: depth as u32,
             b_batch: (part * columns) as u32,
+            begun: sums.begun.into(),
         };
         let (constants, work) = Sizes { depth: part, ..sizes }.work(commands.context(), edge, self.batch * parts, 1);
         let work = work.flops(2 * self.batch * rows * columns * depth);
-        commands.dispatch(&PRODUCT, DType::F16, &constants, &params, &[read(&a), read(&b), write(&sums)], work)?;
-        let sums = if parts == 1 { sums } else { sum_columns(commands, &sums, 0, &[rows * columns])? };
-        unpack(commands, &sums, self.batch, sizes, &self.dst, self.shift)
+        commands.dispatch(&PRODUCT, DType::F16, &constants, &params, &[read(&a), read(&b), sums.bind()], work)
     }
 
     fn sizes(&self, edge: u32, parts: usize) -> Sizes {
@@ -174,7 +207,7 @@ impl Product<'_> {
     }
 }
 
-/// What a product's sums are without the filling, in the order of `dst` and with `shift` `[rows]` added to each row.
+/// What a product's sums are without the filling, in the order of `dst` and with `terms` added.
 #[cfg(feature = "gpu")]
 pub(super) fn unpack(
     commands: &mut Commands,
@@ -182,7 +215,7 @@ pub(super) fn unpack(
     batch: usize,
     sizes: Sizes,
     dst: &View<'_>,
-    shift: Option<&Tensor>,
+    terms: Terms<'_>,
 ) -> Result<()> {
     let View { tensor: dst, batch_step, rows, columns } = *dst;
     let params = ParamsUnpack {
@@ -198,17 +231,11 @@ pub(super) fn unpack(
         column_run: columns.run as u32,
         column_jump: columns.jump as u32,
         column_step: columns.step as u32,
-        shifted: shift.is_some().into(),
+        shifted: terms.bias.is_some().into(),
+        added: terms.addend.is_some().into(),
     };
-    let unread;
-    let shift = match shift {
-        Some(shift) => shift,
-        None => {
-            unread = commands.empty(&[1], dst.dtype())?;
-            &unread
-        }
-    };
-    let binds = [read(sums), read(shift), write(dst)];
+    let unread = commands.empty(&[1], dst.dtype())?;
+    let binds = [read(sums), read(terms.bias.unwrap_or(&unread)), read(terms.addend.unwrap_or(&unread)), write(dst)];
     let work = patches(batch, rows.len, columns.len);
     commands.dispatch(&UNPACK, dst.dtype(), &[], &params, &binds, work)
 }

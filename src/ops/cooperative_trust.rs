@@ -1,6 +1,6 @@
 //! Whether a device's cooperative matrices can be had, are right, and suit a product.
 
-use super::{Axis, LANES, Product, View};
+use super::{Axis, LANES, Partial, Product, Terms, View, unpack};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::{Context, Tensor};
 use crate::kernel::DType;
@@ -91,19 +91,19 @@ pub fn self_test(context: &Context, edge: u32, rounds: usize) -> Result<usize> {
             rows: Axis::even(rows, columns),
             columns: Axis::even(columns, 1),
         };
-        let product = Product {
-            batch,
-            a: view(&left, rows, depth),
-            b: view(&right, depth, columns),
-            dst: view(&dst, rows, columns),
-            shift: None,
-        };
-        product.record(&mut commands, edge)?;
+        let product = Product { batch, a: view(&left, rows, depth), b: view(&right, depth, columns) };
+        // Once into new sums and once added to these.
+        let sizes = product.sizes(edge, 1);
+        let sums = commands.empty(&[batch, sizes.rows * sizes.columns], DType::F32)?;
+        for begun in [false, true] {
+            product.add_up(&mut commands, edge, 1, &Partial { tensor: sums.clone(), begun })?;
+        }
+        unpack(&mut commands, &sums, batch, sizes, &view(&dst, rows, columns), Terms::default())?;
         let got = commands.read(&dst)?;
         for (at, got) in got.iter().enumerate() {
             let (z, m, n) = (at / (rows * columns), at / columns % rows, at % columns);
             let want: i64 = (0..depth).map(|k| a[(z * rows + m) * depth + k] * b[(z * depth + k) * columns + n]).sum();
-            wrong += usize::from(*got != want as f32);
+            wrong += usize::from(*got != 2.0 * want as f32);
         }
     }
     Ok(wrong)
@@ -114,7 +114,9 @@ pub(in crate::ops) fn demanded_tile(context: &Context) -> Result<u32> {
     let missing = |why: &str| Error::new(ErrorKind::Feature, format!("cooperative matrices: {why}"));
     match trusted_tile(context)? {
         Some(edge) => Ok(edge),
-        None if context.cooperative_tile().is_some() => Err(missing("this device's products are wrong")),
+        None if context.cooperative_tile().is_some() => {
+            Err(missing("this device rejects the product, or gets it wrong"))
+        }
         None => Err(missing("the device has none with f16 operands and f32 sums")),
     }
 }

@@ -6,6 +6,8 @@ pub use super::attention::{
     BACKWARD_KV, BACKWARD_KV_FOUR, BACKWARD_KV_STAGED, BACKWARD_Q, BACKWARD_Q_FOUR, BACKWARD_Q_STAGED, FORWARD,
     FORWARD_FOUR, FORWARD_STAGED,
 };
+#[cfg(feature = "gpu")]
+use super::call::{Call, alone};
 use super::spec::{Op, OpSpec, Port};
 use crate::cpu::Real;
 use crate::cpu::couple_attention::{self as cpu, Layout};
@@ -167,6 +169,15 @@ impl Op for CoupleAttention {
     }
     #[cfg(feature = "gpu")]
     fn forward(&self, commands: &mut Commands, inputs: &[&Tensor], dtype: DType) -> Result<Vec<Tensor>> {
+        Ok(self.forward_keeping(commands, inputs, dtype)?.0)
+    }
+    #[cfg(feature = "gpu")]
+    fn forward_keeping(
+        &self,
+        commands: &mut Commands,
+        inputs: &[&Tensor],
+        dtype: DType,
+    ) -> Result<(Vec<Tensor>, Vec<Tensor>)> {
         self.on(commands.context()).attend(commands, inputs, dtype)
     }
     #[cfg(feature = "gpu")]
@@ -178,9 +189,13 @@ impl Op for CoupleAttention {
         needs: &[bool],
         dtype: DType,
     ) -> Result<Vec<Option<Tensor>>> {
-        match cotangents[0] {
-            Some(g) => self.on(commands.context()).attend_backward(commands, inputs, g, needs, dtype),
-            None => Ok(vec![None; inputs.len()]),
+        alone(self, commands, inputs, cotangents, needs, dtype)
+    }
+    #[cfg(feature = "gpu")]
+    fn backward_of(&self, commands: &mut Commands, call: Call<'_>) -> Result<Vec<Option<Tensor>>> {
+        match call.cotangents[0] {
+            Some(g) => self.on(commands.context()).attend_backward(commands, &call, g),
+            None => Ok(vec![None; call.inputs.len()]),
         }
     }
 }
@@ -192,27 +207,25 @@ impl CoupleAttention {
         CoupleAttention { scores: self.scores.on(context), ..self.clone() }
     }
 
-    fn attend(&self, commands: &mut Commands, inputs: &[&Tensor], dtype: DType) -> Result<Vec<Tensor>> {
-        let [_, mixed, _] = self.mix(commands, inputs, dtype)?;
+    /// The result, and what the gradients need of it: heads, mixed values and the queries' statistics.
+    fn attend(&self, commands: &mut Commands, inputs: &[&Tensor], dtype: DType) -> Result<(Vec<Tensor>, Vec<Tensor>)> {
+        let [heads, mixed, stats] = self.mix(commands, inputs, dtype)?;
         let dst = commands.empty(&self.dst_shape(), dtype)?;
         let nothing = self.nothing(commands, dtype)?;
         let mat_o = self.split(inputs)[3].unwrap_or(&nothing);
         let binds = [read(&mixed), read(mat_o), write(&dst)];
         let (kernel, work) = self.between([&MERGE, &MERGE_PATCH], self.at.dim, 1);
         commands.dispatch(kernel, dtype, &[], &self.params_heads(), &binds, work.flops(3 * dst.len()))?;
-        Ok(vec![dst])
+        Ok((vec![dst], vec![heads, mixed, stats]))
     }
 
-    fn attend_backward(
-        &self,
-        commands: &mut Commands,
-        inputs: &[&Tensor],
-        g: &Tensor,
-        needs: &[bool],
-        dtype: DType,
-    ) -> Result<Vec<Option<Tensor>>> {
+    fn attend_backward(&self, commands: &mut Commands, call: &Call<'_>, g: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        let Call { inputs, needs, dtype, .. } = *call;
         let mut all = vec![None; inputs.len()];
-        let [heads, mixed, stats] = self.mix(commands, inputs, dtype)?;
+        let [heads, mixed, stats] = match call.kept {
+            [heads, mixed, stats] => [heads, mixed, stats].map(Tensor::clone),
+            _ => self.mix(commands, inputs, dtype)?,
+        };
         let matrices = self.split(inputs);
         let width = self.at.width();
         // Where the cotangent of each set of matrices goes.
@@ -266,19 +279,45 @@ impl Commands {
         weights: &AttentionWeights<&Tensor>,
         options: &AttentionOptions,
     ) -> Result<Tensor> {
+        let o = self.attended(x, weights, options)?;
+        self.linear(&o, weights.w_o, weights.b_o, options.axis)
+    }
+
+    /// What lies before the last projection.
+    fn attended(
+        &mut self,
+        x: &Tensor,
+        weights: &AttentionWeights<&Tensor>,
+        options: &AttentionOptions,
+    ) -> Result<Tensor> {
         let qkv = self.linear(x, weights.w_qkv, weights.b_qkv, options.axis)?;
         let core = CoupleAttention::new(qkv.shape(), weights.positions.map(|m| m.is_some()), options)?;
         let mut inputs = vec![&qkv];
         inputs.extend(weights.positions.iter().flatten());
-        let o = self.apply(&core, &inputs)?.remove(0);
-        self.linear(&o, weights.w_o, weights.b_o, options.axis)
+        Ok(self.apply(&core, &inputs)?.remove(0))
+    }
+
+    /// `W_o o + b_o + drive`, as [`Commands::couple_attention`] with a drive like `x` that is added before the result is
+    /// stored.
+    ///
+    /// # Errors
+    /// As [`Commands::couple_attention`].
+    pub fn couple_attention_driven(
+        &mut self,
+        x: &Tensor,
+        weights: &AttentionWeights<&Tensor>,
+        drive: &Tensor,
+        options: &AttentionOptions,
+    ) -> Result<Tensor> {
+        let o = self.attended(x, weights, options)?;
+        self.linear_plus(&o, weights.w_o, weights.b_o, drive, options.axis)
     }
 }
 
 impl Tape {
     /// As [`Commands::couple_attention`](crate::Commands::couple_attention), differentiable in all operands; the
     /// gradients of weights, biases and matrices are f32. Scores are computed again in the backward pass, nothing of
-    /// their size is stored.
+    /// their size is stored; what is stored are the heads of q, k and v and what the queries see, four times `x` in f32.
     ///
     /// # Errors
     /// As [`Commands::couple_attention`](crate::Commands::couple_attention).
@@ -288,12 +327,31 @@ impl Tape {
         weights: &AttentionWeights<Var>,
         options: &AttentionOptions,
     ) -> Result<Var> {
+        let o = self.attended(x, weights, options)?;
+        self.linear(o, weights.w_o, weights.b_o, options.axis)
+    }
+
+    fn attended(&mut self, x: Var, weights: &AttentionWeights<Var>, options: &AttentionOptions) -> Result<Var> {
         let qkv = self.linear(x, weights.w_qkv, weights.b_qkv, options.axis)?;
         let core = CoupleAttention::new(&self.spec(qkv)?.shape, weights.positions.map(|m| m.is_some()), options)?;
         let mut inputs = vec![qkv];
         inputs.extend(weights.positions.iter().flatten());
-        let o = self.apply_one(core, &inputs)?;
-        self.linear(o, weights.w_o, weights.b_o, options.axis)
+        self.apply_one(core, &inputs)
+    }
+
+    /// As [`Commands::couple_attention_driven`](crate::Commands::couple_attention_driven), differentiable in all operands.
+    ///
+    /// # Errors
+    /// As [`Commands::couple_attention_driven`](crate::Commands::couple_attention_driven).
+    pub fn couple_attention_driven(
+        &mut self,
+        x: Var,
+        weights: &AttentionWeights<Var>,
+        drive: Var,
+        options: &AttentionOptions,
+    ) -> Result<Var> {
+        let o = self.attended(x, weights, options)?;
+        self.linear_plus(o, weights.w_o, weights.b_o, drive, options.axis)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Convolutional coupling: stride 1, odd kernel, zero padding, bias.
 
+#[cfg(feature = "gpu")]
+use super::call::{Call, alone};
 use super::spec::{Case, Fill, Op, OpSpec, Port};
 use crate::cpu::Real;
 use crate::cpu::couple_conv2d::{self as cpu, Extents};
@@ -13,7 +15,7 @@ use crate::tape::{Tape, Var};
 
 crate::params! {
     /// Parameters of all three kernels.
-    struct Params { batch: u32, c_in: u32, c_out: u32, height: u32, width: u32, kh: u32, kw: u32 }
+    struct Params { batch: u32, c_in: u32, c_out: u32, height: u32, width: u32, kh: u32, kw: u32, driven: u32 }
 }
 
 const X: &str = "[batch, c_in, height, width]";
@@ -29,6 +31,7 @@ pub static FORWARD: Kernel = Kernel {
         input("x", Elem::Storage, X),
         input("w", Elem::Storage, W),
         input("bias", Elem::Storage, "[c_out]"),
+        input("drive", Elem::Storage, DST),
         output("dst", Elem::Storage, DST),
     ],
     constants: &[],
@@ -69,6 +72,7 @@ enum Variant {
 #[derive(Clone, Debug)]
 pub struct CoupleConv2d {
     extents: Extents,
+    driven: bool,
     #[cfg_attr(not(feature = "gpu"), allow(dead_code))]
     variant: Variant,
 }
@@ -97,7 +101,12 @@ impl CoupleConv2d {
             return Err(Error::argument(ErrorKind::Param, "couple_conv2d", "kernel", format!("{kh} x {kw}"), wanted));
         }
         let extents = Extents { batch, c_in, c_out, height, width, kh, kw };
-        Ok(CoupleConv2d { extents, variant: choose(c_in, c_out) })
+        Ok(CoupleConv2d { extents, driven: false, variant: choose(c_in, c_out) })
+    }
+
+    /// The same with a drive like the result, the last input: it is added before the result is stored.
+    pub fn with_drive(self) -> CoupleConv2d {
+        CoupleConv2d { driven: true, ..self }
     }
 
     fn shapes(&self) -> ([usize; 4], [usize; 4], [usize; 4]) {
@@ -110,7 +119,7 @@ impl CoupleConv2d {
         let e = &self.extents;
         let [batch, c_in, c_out, height, width, kh, kw] =
             [e.batch, e.c_in, e.c_out, e.height, e.width, e.kh, e.kw].map(|v| v as u32);
-        Params { batch, c_in, c_out, height, width, kh, kw }
+        Params { batch, c_in, c_out, height, width, kh, kw, driven: self.driven.into() }
     }
 
     /// Loop rounds of one invocation that sums over `channels` and the kernel's taps.
@@ -132,8 +141,13 @@ impl Op for CoupleConv2d {
         "couple_conv2d"
     }
     fn inputs(&self) -> Vec<Port> {
-        let (x, w, _) = self.shapes();
-        vec![Port::storage("x", &x), Port::storage("w", &w), Port::storage("bias", &[self.extents.c_out])]
+        let (x, w, dst) = self.shapes();
+        let mut ports =
+            vec![Port::storage("x", &x), Port::storage("w", &w), Port::storage("bias", &[self.extents.c_out])];
+        if self.driven {
+            ports.push(Port::storage("drive", &dst));
+        }
+        ports
     }
     fn outputs(&self) -> Vec<Port> {
         vec![Port::storage("dst", &self.shapes().2)]
@@ -142,18 +156,23 @@ impl Op for CoupleConv2d {
         &["w", "bias"]
     }
     fn reference<R: Real>(&self, inputs: &[&[R]]) -> Vec<Vec<R>> {
-        vec![cpu::forward(inputs[0], inputs[1], inputs[2], &self.extents)]
+        vec![cpu::forward(inputs[0], inputs[1], inputs[2], inputs.get(3).copied(), &self.extents)]
     }
     fn reference_vjp<R: Real>(&self, inputs: &[&[R]], cotangents: &[&[R]]) -> Vec<Vec<R>> {
-        cpu::backward(inputs[0], inputs[1], cotangents[0], &self.extents).into()
+        let mut all: Vec<Vec<R>> = cpu::backward(inputs[0], inputs[1], cotangents[0], &self.extents).into();
+        if self.driven {
+            all.push(cotangents[0].to_vec());
+        }
+        all
     }
     #[cfg(feature = "gpu")]
     fn forward(&self, commands: &mut Commands, inputs: &[&Tensor], dtype: DType) -> Result<Vec<Tensor>> {
         if self.variant == Variant::Registers {
-            return Ok(vec![commands.conv2d_centred(inputs[0], inputs[1], inputs[2])?]);
+            return Ok(vec![commands.conv2d_centred(inputs)?]);
         }
         let dst = commands.empty(&self.shapes().2, dtype)?;
-        let binds = [read(inputs[0]), read(inputs[1]), read(inputs[2]), write(&dst)];
+        let drive = inputs.get(3).copied().unwrap_or(inputs[1]);
+        let binds = [read(inputs[0]), read(inputs[1]), read(inputs[2]), read(drive), write(&dst)];
         let work = Work::invocations(dst.len()).rounds(self.rounds(self.extents.c_in)).flops(self.flops());
         commands.dispatch(&FORWARD, dtype, &[], &self.params(), &binds, work)?;
         Ok(vec![dst])
@@ -167,11 +186,16 @@ impl Op for CoupleConv2d {
         needs: &[bool],
         dtype: DType,
     ) -> Result<Vec<Option<Tensor>>> {
-        let mut all = vec![None, None, None];
-        let Some(g) = cotangents[0] else { return Ok(all) };
+        alone(self, commands, inputs, cotangents, needs, dtype)
+    }
+    #[cfg(feature = "gpu")]
+    fn backward_of(&self, commands: &mut Commands, call: Call<'_>) -> Result<Vec<Option<Tensor>>> {
         if self.variant == Variant::Registers {
-            return commands.conv2d_centred_bwd(inputs, g, needs);
+            return commands.conv2d_centred_bwd(call);
         }
+        let Call { inputs, cotangents, needs, dtype, .. } = call;
+        let mut all = vec![None; inputs.len()];
+        let Some(g) = cotangents[0] else { return Ok(all) };
         let (x_shape, w_shape, _) = self.shapes();
         if needs[0] {
             let x_bar = commands.empty(&x_shape, dtype)?;
@@ -192,6 +216,9 @@ impl Op for CoupleConv2d {
             all[1] = Some(w_bar);
             all[2] = Some(bias_bar);
         }
+        if self.driven {
+            all[3] = Some(g.clone());
+        }
         Ok(all)
     }
 }
@@ -206,6 +233,16 @@ impl Commands {
     pub fn couple_conv2d(&mut self, x: &Tensor, w: &Tensor, bias: &Tensor) -> Result<Tensor> {
         Ok(self.apply(&CoupleConv2d::new(x.shape(), w.shape())?, &[x, w, bias])?.remove(0))
     }
+
+    /// `J x + bias + drive`, as [`Commands::couple_conv2d`] with a drive `[B, C_out, H, W]` that is added before the result
+    /// is stored.
+    ///
+    /// # Errors
+    /// As [`Commands::couple_conv2d`].
+    pub fn couple_conv2d_driven(&mut self, x: &Tensor, w: &Tensor, bias: &Tensor, drive: &Tensor) -> Result<Tensor> {
+        let op = CoupleConv2d::new(x.shape(), w.shape())?.with_drive();
+        Ok(self.apply(&op, &[x, w, bias, drive])?.remove(0))
+    }
 }
 
 impl Tape {
@@ -218,12 +255,22 @@ impl Tape {
         let op = CoupleConv2d::new(&self.spec(x)?.shape, &self.spec(w)?.shape)?;
         self.apply_one(op, &[x, w, bias])
     }
+
+    /// As [`Commands::couple_conv2d_driven`](crate::Commands::couple_conv2d_driven), differentiable in all operands; the
+    /// gradients of `w` and `bias` are f32.
+    ///
+    /// # Errors
+    /// As [`Commands::couple_conv2d_driven`](crate::Commands::couple_conv2d_driven).
+    pub fn couple_conv2d_driven(&mut self, x: Var, w: Var, bias: Var, drive: Var) -> Result<Var> {
+        let op = CoupleConv2d::new(&self.spec(x)?.shape, &self.spec(w)?.shape)?.with_drive();
+        self.apply_one(op, &[x, w, bias, drive])
+    }
 }
 
 /// The op.
 pub static SPEC: OpSpec = OpSpec {
     name: "couple_conv2d",
-    formula: "dst[b,o,r,c] = bias[o] + sum w[o,i,dr,dc] x[b,i,r+dr-kh/2,c+dc-kw/2]",
+    formula: "dst[b,o,r,c] = bias[o] + sum w[o,i,dr,dc] x[b,i,r+dr-kh/2,c+dc-kw/2] + drive[b,o,r,c]",
     differentiable: true,
     kernels: &[&FORWARD, &BACKWARD_X, &BACKWARD_W],
     cases,
@@ -236,6 +283,10 @@ fn cases() -> Vec<Case> {
 }
 
 fn cases_of(variant: Variant) -> Vec<Case> {
+    let driven = |x: [usize; 4], w: [usize; 4], label: &str| {
+        let op = CoupleConv2d { variant, ..CoupleConv2d::new(&x, &w).ok()? }.with_drive();
+        Some(Case::new(format!("x {x:?} w {w:?} driven{label}"), op, vec![Fill::Uniform; 4]).linear())
+    };
     let case = |x: [usize; 4], w: [usize; 4], label: &str, fills: [Fill; 3]| {
         let op = CoupleConv2d { variant, ..CoupleConv2d::new(&x, &w).ok()? };
         Some(Case::new(format!("x {x:?} w {w:?}{label}"), op, fills.into()).linear())
@@ -260,6 +311,9 @@ fn cases_of(variant: Variant) -> Vec<Case> {
         (" mixed scales", [Fill::Mixed(20), Fill::Mixed(20), Fill::Zero]),
     ];
     cases.extend(edges.into_iter().filter_map(|(label, fills)| case([2, 3, 6, 5], [3, 3, 3, 3], label, fills)));
+    cases.extend(driven([2, 4, 5, 7], [4, 4, 3, 3], ""));
+    cases.extend(driven([1, 2, 9, 4], [3, 2, 1, 7], ""));
+    cases.extend(driven([1, 2, 2, 3], [1, 2, 3, 1], " ladder").map(Case::ladder));
     cases.extend(case([1, 2, 2, 3], [1, 2, 3, 1], " ladder", uniform()).map(Case::ladder));
     cases.extend(case([4, 16, 32, 32], [16, 16, 3, 3], "", uniform()).map(Case::bench));
     cases

@@ -1,6 +1,10 @@
-//! A linear map of the channels, for tokens and for images: `dst = w x + bias`.
+//! A linear map of the channels, for tokens and for images: `dst = w x + bias + addend`.
 
+#[cfg(feature = "gpu")]
+use super::call::{Call, alone};
 use super::spec::{Op, OpSpec, Port};
+#[cfg(feature = "gpu")]
+use super::variant::Terms;
 use super::variant::Variant;
 use crate::cpu::Real;
 use crate::cpu::linear::{self as cpu, Extents};
@@ -27,6 +31,7 @@ pub struct Linear {
     x: Vec<usize>,
     dst: Vec<usize>,
     biased: bool,
+    added: bool,
     /// A case's; otherwise the device decides.
     #[cfg_attr(not(feature = "gpu"), allow(dead_code))]
     variant: Option<Variant>,
@@ -60,7 +65,25 @@ impl Linear {
         }
         let (outer, inner) = (x[..axis].iter().product(), x[axis + 1..].iter().product());
         let extents = Extents { outer, rows, depth, inner };
-        Ok(Linear { extents, x: x.to_vec(), dst, biased, variant: None })
+        Ok(Linear { extents, x: x.to_vec(), dst, biased, added: false, variant: None })
+    }
+
+    /// The same with an addend like the result, the last input: it is added before the result is stored.
+    pub fn with_addend(self) -> Linear {
+        Linear { added: true, ..self }
+    }
+
+    /// Bias and addend among the inputs.
+    fn terms<'a, T: ?Sized>(&self, inputs: &[&'a T]) -> [Option<&'a T>; 2] {
+        let bias = if self.biased { inputs.get(2).copied() } else { None };
+        let addend = if self.added { inputs.last().copied() } else { None };
+        [bias, addend]
+    }
+
+    #[cfg(feature = "gpu")]
+    fn terms_of<'a>(&self, inputs: &[&'a Tensor]) -> Terms<'a> {
+        let [bias, addend] = self.terms(inputs);
+        Terms { bias, addend }
     }
 }
 
@@ -74,6 +97,9 @@ impl Op for Linear {
         if self.biased {
             ports.push(Port::storage("bias", &[e.rows]));
         }
+        if self.added {
+            ports.push(Port::storage("addend", &self.dst));
+        }
         ports
     }
     fn outputs(&self) -> Vec<Port> {
@@ -86,16 +112,20 @@ impl Op for Linear {
         (self.variant == Some(Variant::Cooperative)).then_some(DType::F16)
     }
     fn reference<R: Real>(&self, inputs: &[&[R]]) -> Vec<Vec<R>> {
-        vec![cpu::forward(inputs[0], inputs[1], inputs.get(2).copied(), &self.extents)]
+        let [bias, addend] = self.terms(inputs);
+        vec![cpu::forward(inputs[0], inputs[1], bias, addend, &self.extents)]
     }
     fn reference_vjp<R: Real>(&self, inputs: &[&[R]], cotangents: &[&[R]]) -> Vec<Vec<R>> {
         let mut all: Vec<Vec<R>> = cpu::backward(inputs[0], inputs[1], cotangents[0], &self.extents).into();
-        all.truncate(inputs.len());
+        all.truncate(if self.biased { 3 } else { 2 });
+        if self.added {
+            all.push(cotangents[0].to_vec());
+        }
         all
     }
     #[cfg(feature = "gpu")]
     fn forward(&self, commands: &mut Commands, inputs: &[&Tensor], _: DType) -> Result<Vec<Tensor>> {
-        Ok(vec![self.map(commands, inputs[0], inputs[1], inputs.get(2).copied(), false)?])
+        Ok(vec![self.map(commands, inputs[0], inputs[1], self.terms_of(inputs), false)?])
     }
     #[cfg(feature = "gpu")]
     fn backward(
@@ -104,19 +134,26 @@ impl Op for Linear {
         inputs: &[&Tensor],
         cotangents: &[Option<&Tensor>],
         needs: &[bool],
-        _: DType,
+        dtype: DType,
     ) -> Result<Vec<Option<Tensor>>> {
+        alone(self, commands, inputs, cotangents, needs, dtype)
+    }
+    #[cfg(feature = "gpu")]
+    fn backward_of(&self, commands: &mut Commands, call: Call<'_>) -> Result<Vec<Option<Tensor>>> {
+        let Call { inputs, needs, sums, .. } = call;
         let mut all = vec![None; inputs.len()];
-        let Some(g) = cotangents[0] else { return Ok(all) };
+        let Some(g) = call.cotangents[0] else { return Ok(all) };
         if needs[0] {
-            all[0] = Some(self.map(commands, g, inputs[1], None, true)?);
+            all[0] = Some(self.map(commands, g, inputs[1], Terms::default(), true)?);
         }
-        if needs[1..].contains(&true) {
-            let wanted = [needs[1], needs.get(2).copied().unwrap_or(false)];
-            let found = self.parameters_bar(commands, inputs[0], g, wanted)?;
-            all.truncate(1);
-            all.extend(found);
-            all.truncate(inputs.len());
+        let wanted = [needs[1], self.biased && needs[2]];
+        let [w_bar, bias_bar] = self.parameters_bar(commands, inputs[0], g, wanted, sums)?;
+        all[1] = w_bar;
+        if self.biased {
+            all[2] = bias_bar;
+        }
+        if self.added {
+            all[inputs.len() - 1] = Some(g.clone());
         }
         Ok(all)
     }
@@ -134,6 +171,25 @@ impl Commands {
         let op = Linear::new(x.shape(), w.shape(), bias.is_some(), axis)?;
         let mut inputs = vec![x, w];
         inputs.extend(bias);
+        Ok(self.apply(&op, &inputs)?.remove(0))
+    }
+
+    /// `w x + bias + addend`, as [`Commands::linear`] with an addend like the result, which is added before that is stored.
+    ///
+    /// # Errors
+    /// As [`Commands::linear`].
+    pub fn linear_plus(
+        &mut self,
+        x: &Tensor,
+        w: &Tensor,
+        bias: Option<&Tensor>,
+        addend: &Tensor,
+        axis: usize,
+    ) -> Result<Tensor> {
+        let op = Linear::new(x.shape(), w.shape(), bias.is_some(), axis)?.with_addend();
+        let mut inputs = vec![x, w];
+        inputs.extend(bias);
+        inputs.push(addend);
         Ok(self.apply(&op, &inputs)?.remove(0))
     }
 
@@ -175,6 +231,19 @@ impl Tape {
         self.apply_one(op, &inputs)
     }
 
+    /// As [`Commands::linear_plus`](crate::Commands::linear_plus), differentiable in all operands; the gradients of `w` and
+    /// `bias` are f32.
+    ///
+    /// # Errors
+    /// As [`Commands::linear_plus`](crate::Commands::linear_plus).
+    pub fn linear_plus(&mut self, x: Var, w: Var, bias: Option<Var>, addend: Var, axis: usize) -> Result<Var> {
+        let op = Linear::new(&self.spec(x)?.shape, &self.spec(w)?.shape, bias.is_some(), axis)?.with_addend();
+        let mut inputs = vec![x, w];
+        inputs.extend(bias);
+        inputs.push(addend);
+        self.apply_one(op, &inputs)
+    }
+
     /// As [`Commands::linear_ok`](crate::Commands::linear_ok), differentiable in both operands; the gradient of `w` is
     /// f32.
     ///
@@ -191,7 +260,7 @@ impl Tape {
 /// The op.
 pub static SPEC: OpSpec = OpSpec {
     name: "linear",
-    formula: "dst[o,m,i] = bias[m] + sum_k w[m,k] x[o,k,i]",
+    formula: "dst[o,m,i] = bias[m] + sum_k w[m,k] x[o,k,i] + addend[o,m,i]",
     differentiable: true,
     kernels: &[
         &FORWARD,

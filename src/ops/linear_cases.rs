@@ -1,8 +1,9 @@
-//! Cases of [`super::Linear`]: tokens and images, with and without a bias, every variant.
+//! Cases of [`super::Linear`]: tokens and images, with and without a bias and an addend, every variant.
 
 use super::{Linear, Variant};
 use crate::ops::spec::{Case, Fill, Op as _};
 
+/// A label that ends in `plus` is that of a map with an addend.
 fn case(
     x: &[usize],
     rows: usize,
@@ -15,6 +16,9 @@ fn case(
     let depth = x.get(axis)?;
     let mut op = Linear::new(x, &[rows, *depth], biased, axis).ok()?;
     op.variant = Some(variant);
+    if label.ends_with("plus") {
+        op = op.with_addend();
+    }
     let fills = vec![fill; op.inputs().len()];
     let bias = if biased { "" } else { " no bias" };
     Some(Case::new(format!("{x:?} axis {axis} to {rows}{bias}{label}"), op, fills).linear().variant(variant.name()))
@@ -44,7 +48,13 @@ pub(super) fn cases() -> Vec<Case> {
         add(&[11, 40, 103], 150, true, 1, "", Fill::Uniform);
         add(&[4, 9, 5], 12, true, 1, " mixed scales", Fill::Mixed(20));
         add(&[4, 9, 5], 12, true, 1, " one nonzero", Fill::OneHot);
+        add(&[2, 0, 5], 4, true, 1, " plus", Fill::Uniform);
+        add(&[3, 17, 65], 9, true, 1, " plus", Fill::Uniform);
+        add(&[2, 7, 12], 10, false, 2, " plus", Fill::Uniform);
+        add(&[1, 66, 67], 70, true, 1, " plus", Fill::Uniform);
+        add(&[4, 9, 5], 12, true, 1, " mixed scales, plus", Fill::Mixed(20));
         cases.extend(case(&[2, 2, 3], 2, true, 1, variant, " ladder", Fill::Uniform).map(Case::ladder));
+        cases.extend(case(&[2, 2, 3], 2, true, 1, variant, " ladder plus", Fill::Uniform).map(Case::ladder));
         cases.extend(case(&[8, 64, 81], 192, true, 1, variant, "", Fill::Uniform).map(Case::bench));
         cases.extend(case(&[648, 64], 192, true, 1, variant, "", Fill::Uniform).map(Case::bench));
     }

@@ -1,28 +1,29 @@
 //! The kernels of [`super::Linear`].
 
-use crate::kernel::{Binding, Elem, Kernel, Params as _, input, output, source};
+use crate::kernel::{Binding, Elem, Kernel, Params as _, input, output, source, sum};
 
 crate::params! {
     /// Parameters of the forward kernels, which the cotangent of `x` runs too.
-    pub(super) struct Params { pub columns: u32, pub rows: u32, pub depth: u32, pub inner: u32, pub row: u32, pub col: u32, pub biased: u32 }
+    pub(super) struct Params { pub columns: u32, pub rows: u32, pub depth: u32, pub inner: u32, pub row: u32, pub col: u32, pub biased: u32, pub added: u32 }
 }
 
 crate::params! {
     /// Parameters of the gradients' kernels.
-    pub(super) struct ParamsW { pub columns: u32, pub rows: u32, pub depth: u32, pub inner: u32, pub run: u32, pub tiles: u32, pub width: u32 }
+    pub(super) struct ParamsW { pub columns: u32, pub rows: u32, pub depth: u32, pub inner: u32, pub run: u32, pub tiles: u32, pub width: u32, pub begun: u32 }
 }
 
 const BINDINGS: &[Binding] = &[
     input("x", Elem::Storage, "[outer, depth, inner]"),
     input("w", Elem::Storage, "[rows, depth] or its transpose"),
     input("bias", Elem::Storage, "[rows]"),
+    input("addend", Elem::Storage, "[outer, rows, inner]"),
     output("dst", Elem::Storage, "[outer, rows, inner]"),
 ];
 
 const BINDINGS_W: &[Binding] = &[
     input("x", Elem::Storage, "[outer, depth, inner]"),
     input("dst_bar", Elem::Storage, "[outer, rows, inner]"),
-    output("partial", Elem::F32, "[tiles, width]"),
+    sum("partial", Elem::F32, "[tiles, width]"),
 ];
 
 /// Forward, and the cotangent of `x`.

@@ -5,10 +5,12 @@ use super::{BACKWARD_W, BACKWARD_W_REG, BACKWARD_W_STAGED, FORWARD, FORWARD_REG,
 use crate::error::Result;
 use crate::gpu::{Commands, Tensor, Work, read, write};
 use crate::kernel::{DType, WORKGROUP};
+use crate::ops::call::Partial;
 use crate::ops::channel_sums::bias_bar;
 use crate::ops::cooperative::{self, Axis, Product, View};
 use crate::ops::sum_columns::{split, sum_columns};
-use crate::ops::variant::{SIDE, split_staged};
+use crate::ops::variant::{SIDE, Terms, split_staged};
+use crate::tape::OpenSum;
 
 /// Rows and columns of a tile of registers, as in the shaders.
 const TILE: usize = 8;
@@ -38,36 +40,13 @@ impl Linear {
         View { tensor, batch_step: 0, rows: Axis::even(channels, e.inner), columns }
     }
 
-    /// Cotangents of weights and bias by cooperative matrices: `dst_bar` times `x` transposed, one long sum.
-    fn parameters_bar_cooperative(
-        &self,
-        commands: &mut Commands,
-        x: &Tensor,
-        g: &Tensor,
-        needs: [bool; 2],
-    ) -> Result<[Option<Tensor>; 2]> {
-        let e = &self.extents;
-        let edge = cooperative::demanded_tile(commands.context())?;
-        let mut found = [None, None];
-        if needs[0] {
-            let w_bar = commands.empty(&[e.rows, e.depth], DType::F32)?;
-            let (rows, columns) = (Axis::even(e.rows, e.depth), Axis::even(e.depth, 1));
-            let dst = View { tensor: &w_bar, batch_step: 0, rows, columns };
-            let (a, b) = (self.view(g, e.rows), self.view(x, e.depth).transposed());
-            Product { batch: 1, a, b, dst, shift: None }.record_long(commands, edge)?;
-            found[0] = Some(w_bar);
-        }
-        found[1] = bias_bar(commands, g, [e.outer, e.rows, e.inner], needs[1])?;
-        Ok(found)
-    }
-
-    /// `dst = W x + bias`, or with `transposed` the cotangent of `x`.
+    /// `dst = W x` and `terms`, or with `transposed` the cotangent of `x`.
     pub(super) fn map(
         &self,
         commands: &mut Commands,
         x: &Tensor,
         w: &Tensor,
-        bias: Option<&Tensor>,
+        terms: Terms<'_>,
         transposed: bool,
     ) -> Result<Tensor> {
         let e = &self.extents;
@@ -85,9 +64,10 @@ impl Linear {
             inner: e.inner as u32,
             row: row as u32,
             col: col as u32,
-            biased: bias.is_some().into(),
+            biased: terms.bias.is_some().into(),
+            added: terms.addend.is_some().into(),
         };
-        let binds = [read(x), read(w), read(bias.unwrap_or(w)), write(&dst)];
+        let binds = [read(x), read(w), read(terms.bias.unwrap_or(w)), read(terms.addend.unwrap_or(w)), write(&dst)];
         let (kernel, work) = match self.variant(commands, x.dtype())? {
             Variant::Plain => (&FORWARD, Work::invocations(dst.len()).rounds(depth)),
             Variant::Registers => {
@@ -103,7 +83,7 @@ impl Linear {
                 let edge = cooperative::demanded_tile(commands.context())?;
                 let w = View { tensor: w, batch_step: 0, rows: Axis::even(rows, row), columns: Axis::even(depth, col) };
                 let (b, to) = (self.view(x, depth), self.view(&dst, rows));
-                Product { batch: 1, a: w, b, dst: to, shift: bias }.record(commands, edge)?;
+                Product::of(w, b).record(commands, edge, &to, terms)?;
                 return Ok(dst);
             }
         };
@@ -112,33 +92,50 @@ impl Linear {
         Ok(dst)
     }
 
-    /// Cotangents of the weights and of the bias, those that are needed.
+    /// Cotangents of the weights and of the bias, those that are needed: into the call's sums, as far as these are free.
     pub(super) fn parameters_bar(
         &self,
         commands: &mut Commands,
         x: &Tensor,
         g: &Tensor,
         needs: [bool; 2],
+        sums: &mut [Option<OpenSum>],
     ) -> Result<[Option<Tensor>; 2]> {
-        let e = &self.extents;
+        let (e, mut found) = (self.extents, [None, None]);
+        if needs == [false, false] {
+            return Ok(found);
+        }
         let (columns, weights) = (e.outer * e.inner, e.rows * e.depth);
         // Without weights there is no tile whose invocation could hold the bias' sums.
         let variant = if weights == 0 { Variant::Plain } else { self.variant(commands, x.dtype())? };
         // Staged, the bias is a sum of its own.
-        let is_staged = variant == Variant::Staged;
-        let width = weights + if needs[1] && !is_staged { e.rows } else { 0 };
+        let is_apart = matches!(variant, Variant::Staged | Variant::Cooperative);
+        if is_apart && needs[1] {
+            found[1] = bias_bar(commands, g, [e.outer, e.rows, e.inner], sums, 2)?;
+        }
+        if is_apart && !needs[0] {
+            return Ok(found);
+        }
+        let width = weights + if needs[1] && !is_apart { e.rows } else { 0 };
         let blocks = e.rows.div_ceil(SIDE) * e.depth.div_ceil(SIDE);
         let (kernel, invocations) = match variant {
             Variant::Plain => (&BACKWARD_W, width),
             Variant::Registers => (&BACKWARD_W_REG, e.rows.div_ceil(TILE) * e.depth.div_ceil(TILE)),
-            Variant::Staged if !needs[0] => {
-                return Ok([None, bias_bar(commands, g, [e.outer, e.rows, e.inner], needs[1])?]);
-            }
             Variant::Staged => (&BACKWARD_W_STAGED, blocks * WORKGROUP as usize),
-            Variant::Cooperative => return self.parameters_bar_cooperative(commands, x, g, needs),
+            Variant::Cooperative => {
+                let edge = cooperative::demanded_tile(commands.context())?;
+                let (a, b) = (self.view(g, e.rows), self.view(x, e.depth).transposed());
+                found[0] = Product::of(a, b).record_long(commands, edge, &[e.rows, e.depth], sums, 1)?;
+                return Ok(found);
+            }
         };
-        let split = if is_staged { split_staged(columns, blocks) } else { split(columns, invocations) };
-        let partial = commands.empty(&[split.tiles, width], DType::F32)?;
+        let split = if is_apart { split_staged(columns, blocks) } else { split(columns, invocations) };
+        let of: &[usize] = match (needs, is_apart) {
+            ([true, true], false) => &[1, 2],
+            ([false, true], _) => &[2],
+            _ => &[1],
+        };
+        let partial = Partial::find(commands, sums, of, kernel, &[split.tiles, width])?;
         let params = ParamsW {
             columns: columns as u32,
             rows: e.rows as u32,
@@ -147,17 +144,22 @@ impl Linear {
             run: split.run as u32,
             tiles: split.tiles as u32,
             width: width as u32,
+            begun: partial.begun.into(),
         };
         let work = Work::invocations(split.tiles * invocations).flops(2 * columns * width);
         // Each step is staged and multiplied.
-        let work = work.rounds(if is_staged { 4 * split.run + 8 } else { split.run });
-        commands.dispatch(kernel, x.dtype(), &[], &params, &[read(x), read(g), write(&partial)], work)?;
-        let w_bar = needs[0].then(|| sum_columns(commands, &partial, 0, &[e.rows, e.depth])).transpose()?;
-        let of_bias = if is_staged {
-            bias_bar(commands, g, [e.outer, e.rows, e.inner], needs[1])?
-        } else {
-            needs[1].then(|| sum_columns(commands, &partial, weights, &[e.rows])).transpose()?
-        };
-        Ok([w_bar, of_bias])
+        let work = work.rounds(if is_apart { 4 * split.run + 8 } else { split.run });
+        commands.dispatch(kernel, x.dtype(), &[], &params, &[read(x), read(g), partial.bind()], work)?;
+        if needs[0] {
+            found[0] = partial.leave(commands, sums, 1, kernel, move |commands, partial| {
+                sum_columns(commands, partial, 0, &[e.rows, e.depth])
+            })?;
+        }
+        if needs[1] && !is_apart {
+            found[1] = partial.leave(commands, sums, 2, kernel, move |commands, partial| {
+                sum_columns(commands, partial, weights, &[e.rows])
+            })?;
+        }
+        Ok(found)
     }
 }

@@ -3,9 +3,9 @@
 #[cfg(feature = "gpu")]
 use super::cooperative::{self, Axis, Product};
 use super::spec::{Op, OpSpec, Port};
-#[cfg(feature = "gpu")]
-use super::variant::SIDE;
 use super::variant::Variant;
+#[cfg(feature = "gpu")]
+use super::variant::{SIDE, Terms};
 use crate::cpu::Real;
 use crate::cpu::matmul::{self as cpu, Extents};
 use crate::error::{Error, ErrorKind, Result};
@@ -233,8 +233,7 @@ impl Matmul {
             Variant::Cooperative => {
                 let edge = cooperative::demanded_tile(context)?;
                 let to = View::new(&dst, rows, columns, false);
-                let product = Product { batch, a: a.axes(), b: b.axes(), dst: to.axes(), shift: None };
-                product.record(commands, edge)?;
+                Product { batch, a: a.axes(), b: b.axes() }.record(commands, edge, &to.axes(), Terms::default())?;
             }
         }
         Ok(dst)

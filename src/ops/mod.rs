@@ -7,10 +7,13 @@ pub mod adam;
 pub mod adapt_coupling;
 pub mod add;
 mod anchors;
+mod any_op;
 mod attention;
 pub mod axpy;
 pub mod blend;
 pub mod boundary;
+#[cfg(feature = "gpu")]
+mod call;
 mod case;
 pub mod cast;
 mod channel_sums;

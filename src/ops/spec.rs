@@ -1,13 +1,16 @@
 //! What an op is: extents, a device implementation, a reference. Everything else (tape, conformance, benches, the
 //! README's table) follows from it.
 
+pub use super::any_op::AnyOp;
+#[cfg(feature = "gpu")]
+pub use super::call::Call;
 pub use super::case::{Case, Fill, Law};
-use crate::cpu::{Bound, Dual, Oscillators, Real};
+use crate::cpu::{Oscillators, Real};
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
 use crate::gpu::{Commands, Tensor};
 use crate::kernel::{DType, Elem, Kernel};
-use crate::tape::{Array, Backend, Spec, Tape, Value, Var};
+use crate::tape::{Array, Backend, OpenSum, Spec, Tape, Value, Var};
 
 /// One input or output of an op.
 #[derive(Clone, PartialEq, Debug)]
@@ -126,6 +129,29 @@ pub trait Op: Send + Sync + 'static {
         needs: &[bool],
         dtype: DType,
     ) -> Result<Vec<Option<Tensor>>>;
+
+    /// [`Op::forward`] of a call that will be differentiated, and what its backward pass would have to compute again.
+    ///
+    /// # Errors
+    /// As [`Op::forward`].
+    #[cfg(feature = "gpu")]
+    fn forward_keeping(
+        &self,
+        commands: &mut Commands,
+        inputs: &[&Tensor],
+        dtype: DType,
+    ) -> Result<(Vec<Tensor>, Vec<Tensor>)> {
+        Ok((self.forward(commands, inputs, dtype)?, vec![]))
+    }
+
+    /// [`Op::backward`] of a call on a tape, with what it kept and the sums of earlier calls with the same parameters.
+    ///
+    /// # Errors
+    /// As [`Op::backward`].
+    #[cfg(feature = "gpu")]
+    fn backward_of(&self, commands: &mut Commands, call: Call<'_>) -> Result<Vec<Option<Tensor>>> {
+        self.backward(commands, call.inputs, call.cotangents, call.needs, call.dtype)
+    }
 }
 
 /// The spec of an f32 value.
@@ -175,6 +201,12 @@ impl Commands {
         op.forward(self, inputs, dtype)
     }
 
+    /// [`Commands::apply`] of a call that will be differentiated: its outputs, and what [`Op::forward_keeping`] kept.
+    fn apply_keeping<O: Op>(&mut self, op: &O, inputs: &[&Tensor]) -> Result<(Vec<Tensor>, Vec<Tensor>)> {
+        let dtype = self.admit(op, inputs)?;
+        op.forward_keeping(self, inputs, dtype)
+    }
+
     /// Compares `inputs` with the ports of `op`, looks at their elements in a checked context, and returns the storage
     /// type: what [`Commands::apply`] does before it records.
     pub(super) fn admit<O: Op>(&mut self, op: &O, inputs: &[&Tensor]) -> Result<DType> {
@@ -209,11 +241,22 @@ impl Tape {
         }
         let specs: Vec<Spec> = values.iter().map(Value::spec).collect();
         let dtype = check(&op, &specs)?;
+        #[cfg(feature = "gpu")]
+        let mut kept = vec![];
+        #[cfg(feature = "gpu")]
+        let needs_grad = inputs.iter().any(|var| self.needs_grad(*var).unwrap_or(false));
         let outputs = match self.backend() {
             #[cfg(feature = "gpu")]
             Backend::Device(commands) => {
                 let tensors = values.iter().map(Value::tensor).collect::<Result<Vec<_>>>()?;
-                commands.apply(&op, &tensors)?.into_iter().map(Value::Device).collect()
+                let outputs = if needs_grad {
+                    let outputs;
+                    (outputs, kept) = commands.apply_keeping(&op, &tensors)?;
+                    outputs
+                } else {
+                    commands.apply(&op, &tensors)?
+                };
+                outputs.into_iter().map(Value::Device).collect()
             }
             Backend::Reference => {
                 let slices = slices(&values)?;
@@ -222,13 +265,16 @@ impl Tape {
                 arrays(outputs, &op.outputs(), dtype)?
             }
         };
-        let rule = move |backend: &mut Backend, cotangents: &[Option<Value>], needs: &[bool]| match backend {
+        type Sums<'a> = &'a mut [Option<OpenSum>];
+        let rule = move |backend: &mut Backend, cotangents: &[Option<Value>], needs: &[bool], sums: Sums| match backend
+        {
             #[cfg(feature = "gpu")]
             Backend::Device(commands) => {
                 let inputs = values.iter().map(Value::tensor).collect::<Result<Vec<_>>>()?;
                 let given =
                     cotangents.iter().map(|c| c.as_ref().map(Value::tensor).transpose()).collect::<Result<Vec<_>>>()?;
-                let found = op.backward(commands, &inputs, &given, needs, dtype)?;
+                let call = Call { inputs: &inputs, kept: &kept, cotangents: &given, needs, dtype, sums };
+                let found = op.backward_of(commands, call)?;
                 Ok(found.into_iter().map(|t| t.map(Value::Device)).collect())
             }
             Backend::Reference => {
@@ -241,7 +287,7 @@ impl Tape {
                     });
                 }
                 // The references compute all cotangents at once; the tape drops what nobody needs.
-                let _ = needs;
+                let _ = (needs, sums);
                 let found = op.reference_vjp::<f64>(&slices(&values)?, &given);
                 let mut ports = op.inputs();
                 for port in ports.iter_mut().filter(|port| op.parameters().contains(&port.name)) {
@@ -254,7 +300,7 @@ impl Tape {
                 found.collect()
             }
         };
-        self.push_all(outputs, inputs, Box::new(rule))
+        self.push_summing(outputs, inputs, Box::new(rule))
     }
 
     /// [`Tape::apply`] for an op with one output.
@@ -279,71 +325,6 @@ fn arrays(data: Vec<Vec<f64>>, ports: &[Port], dtype: DType) -> Result<Vec<Value
             Ok(Value::Host(Array::new(data, &spec.shape, spec.dtype)?))
         })
         .collect()
-}
-
-/// An [`Op`] whose type is forgotten: what a table of cases holds.
-pub trait AnyOp: Send + Sync {
-    /// [`Op::name`].
-    fn name(&self) -> &'static str;
-    /// [`Op::inputs`].
-    fn inputs(&self) -> Vec<Port>;
-    /// [`Op::outputs`].
-    fn outputs(&self) -> Vec<Port>;
-    /// [`Op::dtype`].
-    fn dtype(&self) -> Option<DType>;
-    /// [`Op::parameters`].
-    fn parameters(&self) -> &'static [&'static str];
-    /// [`Tape::apply`].
-    ///
-    /// # Errors
-    /// As [`Tape::apply`].
-    fn apply(&self, tape: &mut Tape, inputs: &[Var]) -> Result<Vec<Var>>;
-    /// [`Op::reference`] in f64.
-    fn value(&self, inputs: &[&[f64]]) -> Vec<Vec<f64>>;
-    /// [`Op::reference_vjp`] in f64.
-    fn value_vjp(&self, inputs: &[&[f64]], cotangents: &[&[f64]]) -> Vec<Vec<f64>>;
-    /// [`Op::reference`] with derivatives along one direction.
-    fn dual(&self, inputs: &[&[Dual]]) -> Vec<Vec<Dual>>;
-    /// [`Op::reference`] with error bounds.
-    fn bound(&self, inputs: &[&[Bound]]) -> Vec<Vec<Bound>>;
-    /// [`Op::reference_vjp`] with error bounds.
-    fn bound_vjp(&self, inputs: &[&[Bound]], cotangents: &[&[Bound]]) -> Vec<Vec<Bound>>;
-}
-
-impl<O: Op + Clone> AnyOp for O {
-    fn name(&self) -> &'static str {
-        Op::name(self)
-    }
-    fn inputs(&self) -> Vec<Port> {
-        Op::inputs(self)
-    }
-    fn outputs(&self) -> Vec<Port> {
-        Op::outputs(self)
-    }
-    fn dtype(&self) -> Option<DType> {
-        Op::dtype(self)
-    }
-    fn parameters(&self) -> &'static [&'static str] {
-        Op::parameters(self)
-    }
-    fn apply(&self, tape: &mut Tape, inputs: &[Var]) -> Result<Vec<Var>> {
-        tape.apply(self.clone(), inputs)
-    }
-    fn value(&self, inputs: &[&[f64]]) -> Vec<Vec<f64>> {
-        self.reference(inputs)
-    }
-    fn value_vjp(&self, inputs: &[&[f64]], cotangents: &[&[f64]]) -> Vec<Vec<f64>> {
-        self.reference_vjp(inputs, cotangents)
-    }
-    fn dual(&self, inputs: &[&[Dual]]) -> Vec<Vec<Dual>> {
-        self.reference(inputs)
-    }
-    fn bound(&self, inputs: &[&[Bound]]) -> Vec<Vec<Bound>> {
-        self.reference(inputs)
-    }
-    fn bound_vjp(&self, inputs: &[&[Bound]], cotangents: &[&[Bound]]) -> Vec<Vec<Bound>> {
-        self.reference_vjp(inputs, cotangents)
-    }
 }
 
 /// What the rest of the house knows of an op's file.

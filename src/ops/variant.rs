@@ -8,7 +8,7 @@ use super::sum_columns::{Split, split_into};
 #[cfg(feature = "gpu")]
 use crate::error::Result;
 #[cfg(feature = "gpu")]
-use crate::gpu::Context;
+use crate::gpu::{Context, Tensor};
 #[cfg(feature = "gpu")]
 use crate::kernel::DType;
 
@@ -71,6 +71,16 @@ impl Variant {
             _ => Variant::Staged,
         }
     }
+}
+
+/// What is added to a product.
+#[cfg(feature = "gpu")]
+#[derive(Clone, Copy, Default)]
+pub(super) struct Terms<'a> {
+    /// To each row, `[rows]`.
+    pub bias: Option<&'a Tensor>,
+    /// To each element.
+    pub addend: Option<&'a Tensor>,
 }
 
 /// Rows and columns of a workgroup that stages its operands, as in the shaders.

@@ -6,6 +6,7 @@
 
 pub(crate) mod accumulate;
 mod checkpoint;
+mod open_sum;
 mod stack;
 mod value;
 
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 pub(crate) use checkpoint::within;
 pub use checkpoint::{Repeated, Stepped, Storage};
+pub use open_sum::OpenSum;
 pub use value::{Array, Backend, Spec, Value};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -32,6 +34,11 @@ pub struct Var {
 /// of its inputs, in order, which may be f32 for an input in f16. `needs` says which inputs want one; others may be `None`.
 pub type Rule = Box<dyn Fn(&mut Backend, &[Option<Value>], &[bool]) -> Result<Vec<Option<Value>>>>;
 
+/// As [`Rule`] with the open sums of the inputs, which it may add to, or open where there is none: what is in a sum is in no
+/// cotangent that it returns.
+pub(crate) type SummingRule =
+    Box<dyn Fn(&mut Backend, &[Option<Value>], &[bool], &mut [Option<OpenSum>]) -> Result<Vec<Option<Value>>>>;
+
 struct Node {
     value: Value,
     needs_grad: bool,
@@ -40,7 +47,45 @@ struct Node {
 struct Record {
     parents: Vec<usize>,
     outputs: Range<usize>,
-    rule: Rule,
+    rule: SummingRule,
+}
+
+/// What has arrived of a value's cotangent.
+#[derive(Default)]
+struct Arrived {
+    sum: Option<Value>,
+    open: Option<OpenSum>,
+}
+
+impl Arrived {
+    /// Adds the cotangent of a value like `of`.
+    fn add(&mut self, backend: &mut Backend, cotangent: Value, of: &Value) -> Result<()> {
+        accumulate::into(backend, &mut self.sum, cotangent, &of.spec())
+    }
+
+    /// Of two open sums one is closed: a value stands in one place in the calls that share a sum.
+    fn put(&mut self, backend: &mut Backend, open: Option<OpenSum>, of: &Value) -> Result<()> {
+        match (open, &self.open) {
+            (Some(open), Some(_)) => {
+                let cotangent = open.settle(backend)?;
+                self.add(backend, cotangent, of)
+            }
+            (Some(open), None) => {
+                self.open = Some(open);
+                Ok(())
+            }
+            (None, _) => Ok(()),
+        }
+    }
+
+    /// All of it, once no call can add to it any more.
+    fn take(&mut self, backend: &mut Backend, of: &Value) -> Result<Option<Value>> {
+        if let Some(open) = self.open.take() {
+            let cotangent = open.settle(backend)?;
+            self.add(backend, cotangent, of)?;
+        }
+        Ok(self.sum.take())
+    }
 }
 
 /// Values in the order of their making, and how each was made.
@@ -225,6 +270,15 @@ impl Tape {
     /// # Errors
     /// `Foreign` if a parent is of another tape.
     pub fn push_all(&mut self, values: Vec<Value>, parents: &[Var], rule: Rule) -> Result<Vec<Var>> {
+        self.push_summing(
+            values,
+            parents,
+            Box::new(move |backend, cotangents, needs, _| rule(backend, cotangents, needs)),
+        )
+    }
+
+    /// As [`Tape::push_all`] for a rule that sums over calls.
+    pub(crate) fn push_summing(&mut self, values: Vec<Value>, parents: &[Var], rule: SummingRule) -> Result<Vec<Var>> {
         let mut needs_grad = false;
         for parent in parents {
             needs_grad |= self.find(*parent)?.needs_grad;
@@ -299,33 +353,40 @@ impl Tape {
     }
 
     fn pull(&mut self, outputs: &[(Var, Value)], wanted: &[bool]) -> Result<Grads> {
-        let mut cotangents: Vec<Option<Value>> = vec![None; self.nodes.len()];
+        let mut arrived: Vec<Arrived> = self.nodes.iter().map(|_| Arrived::default()).collect();
         for (var, cotangent) in outputs {
             let (got, wanted) = (cotangent.spec(), self.spec(*var)?);
             if got != wanted {
                 return Err(Error::argument(ErrorKind::Shape, "vjp", "cotangent", got, wanted));
             }
-            accumulate::into(&mut self.backend, &mut cotangents[var.index], cotangent.clone(), &wanted)?;
+            arrived[var.index].add(&mut self.backend, cotangent.clone(), &self.nodes[var.index].value)?;
         }
         for record in self.records.iter().rev() {
             let mut incoming = Vec::with_capacity(record.outputs.len());
             for i in record.outputs.clone() {
-                let dtype = self.nodes[i].value.spec().dtype;
-                let cotangent = cotangents[i].take();
+                let value = &self.nodes[i].value;
+                let cotangent = arrived[i].take(&mut self.backend, value)?;
+                let dtype = value.spec().dtype;
                 incoming.push(cotangent.map(|c| accumulate::like(&mut self.backend, c, dtype)).transpose()?);
             }
             let needs: Vec<bool> = record.parents.iter().map(|p| wanted[*p]).collect();
             if incoming.iter().all(Option::is_none) || !needs.contains(&true) {
                 continue;
             }
-            let outgoing = (record.rule)(&mut self.backend, &incoming, &needs)?;
-            for ((parent, need), cotangent) in record.parents.iter().zip(&needs).zip(outgoing) {
+            let mut sums: Vec<Option<OpenSum>> = record.parents.iter().map(|p| arrived[*p].open.take()).collect();
+            let outgoing = (record.rule)(&mut self.backend, &incoming, &needs, &mut sums)?;
+            for (((parent, need), cotangent), open) in record.parents.iter().zip(&needs).zip(outgoing).zip(sums) {
+                let value = &self.nodes[*parent].value;
+                arrived[*parent].put(&mut self.backend, open, value)?;
                 if let (true, Some(cotangent)) = (need, cotangent) {
-                    let spec = self.nodes[*parent].value.spec();
-                    accumulate::into(&mut self.backend, &mut cotangents[*parent], cotangent, &spec)?;
+                    arrived[*parent].add(&mut self.backend, cotangent, value)?;
                 }
             }
         }
-        Ok(Grads { tape: self.id(), values: cotangents })
+        let mut values = Vec::with_capacity(arrived.len());
+        for (mut arrived, node) in arrived.into_iter().zip(&self.nodes) {
+            values.push(arrived.take(&mut self.backend, &node.value)?);
+        }
+        Ok(Grads { tape: self.id(), values })
     }
 }

@@ -74,6 +74,7 @@ fn list() {
                 Access::Read => "read  ",
                 Access::Write => "write ",
                 Access::Update => "update",
+                Access::Sum => "sum   ",
             };
             let elem = match binding.elem {
                 Elem::Storage => "Elem",

@@ -67,7 +67,7 @@ impl Coupled {
     pub(super) fn drive(&self, tape: &mut Tape, x: Var, c: Var) -> Result<Var> {
         let vars = &self.vars.list;
         let y = match &self.layer.coupling {
-            Coupling::Conv2d { .. } => tape.couple_conv2d(x, vars[0], vars[1])?,
+            Coupling::Conv2d { .. } => return tape.couple_conv2d_driven(x, vars[0], vars[1], c),
             Coupling::Attention { heads, causal, .. } => {
                 let at = |at: usize| vars.get(at).copied();
                 let weights = AttentionWeights {
@@ -78,7 +78,7 @@ impl Coupled {
                     positions: [at(4), at(5), at(6), at(7)],
                 };
                 let options = AttentionOptions { axis: 1, heads: *heads, interleaved: true, causal: *causal };
-                tape.couple_attention(x, &weights, &options)?
+                return tape.couple_attention_driven(x, &weights, c, &options);
             }
             Coupling::Dense { symmetric } => tape.couple_dense(x, vars[0], Some(vars[1]), *symmetric)?,
             Coupling::Sparse { graph, .. } => {

@@ -135,8 +135,8 @@ impl Itrsa {
                 b_o: Some(shared[5]),
                 positions: [None; 4],
             };
-            let attended = tape.couple_attention(normed, &weights, &options)?;
-            Ok(Stepped { carried: vec![tape.add(carried[0], attended)?], emitted: vec![] })
+            let state = tape.couple_attention_driven(normed, &weights, carried[0], &options)?;
+            Ok(Stepped { carried: vec![state], emitted: vec![] })
         };
         Ok(tape.repeat(run.steps, run.storage, &[x], &shared, step)?.carried[0])
     }
@@ -159,8 +159,7 @@ fn perceptron(tape: &mut Tape, bound: &Bound, x: Var, block: usize) -> Result<Va
     let hidden = tape.linear(hidden, weight, Some(bias), AXIS)?;
     let hidden = tape.gelu(hidden)?;
     let [weight, bias] = part("1")?;
-    let change = tape.linear(hidden, weight, Some(bias), AXIS)?;
-    tape.add(x, change)
+    tape.linear_plus(hidden, weight, Some(bias), x, AXIS)
 }
 
 /// Weight and bias of `name`.

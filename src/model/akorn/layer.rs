@@ -217,8 +217,9 @@ impl KuramotoLayer {
     ///
     /// While `T` steps are differentiated, tensors hold at most `m T + 6` states with [`Storage::Everything`] and
     /// `T / k + m k + 8` with [`Storage::Every`]`(k)`, besides weights, where a step leaves `m` states' worth of
-    /// intermediates: 3 with a convolution, dense or sparse coupling (coupled state, drive, state), 7 with attention
-    /// (queries, keys, values and mixed values besides). The minimum is near `k = sqrt(T / m)`.
+    /// intermediates: 2 with a convolution (drive and coupled state, state), 3 with a dense or sparse coupling (which add the
+    /// drive apart), 10 with attention (queries, keys and values, their heads, and twice what the queries see besides). The
+    /// minimum is near `k = sqrt(T / m)`.
     ///
     /// # Errors
     /// `Shape` and `DType` if an argument does not fit, `Param` if `bound` lacks a parameter; whatever the ops return.

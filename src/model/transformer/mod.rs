@@ -158,8 +158,8 @@ impl TransformerBlock {
             return Err(Error::argument(ErrorKind::Shape, "TransformerBlock", "x", format!("{shape:?}"), wanted));
         }
         let mut rest = Operands { list: operands.iter().copied() };
-        let x = self.branch(tape, x, &mut rest, |tape, x, rest| self.attend(tape, x, rest))?;
-        self.branch(tape, x, &mut rest, |tape, x, rest| self.perceive(tape, x, rest))
+        let x = self.branch(tape, x, &mut rest, |tape, x, addend, rest| self.attend(tape, x, addend, rest))?;
+        self.branch(tape, x, &mut rest, |tape, x, addend, rest| self.perceive(tape, x, addend, rest))
     }
 
     /// [`TransformerBlock::run`] with the parameters in `bound`.
@@ -178,7 +178,7 @@ impl TransformerBlock {
         tape: &mut Tape,
         x: Var,
         rest: &mut Operands<'_>,
-        branch: impl Fn(&mut Tape, Var, &mut Operands<'_>) -> Result<Var>,
+        branch: impl Fn(&mut Tape, Var, Option<Var>, &mut Operands<'_>) -> Result<Var>,
     ) -> Result<Var> {
         let weight = rest.next()?;
         let bias = rest.next_if(self.config.norm_has_bias())?;
@@ -190,10 +190,13 @@ impl TransformerBlock {
             Placement::Before => norm(tape, x)?,
             Placement::After => x,
         };
-        let change = branch(tape, input, rest)?;
         let sum = match self.config.gate {
-            Some(Gate { limit, .. }) => tape.layer_scale(x, change, rest.next()?, AXIS, limit)?,
-            None => tape.add(x, change)?,
+            Some(Gate { limit, .. }) => {
+                let change = branch(tape, input, None, rest)?;
+                tape.layer_scale(x, change, rest.next()?, AXIS, limit)?
+            }
+            // The branch's last map adds what it branches from.
+            None => branch(tape, input, Some(x), rest)?,
         };
         match self.config.placement {
             Placement::Before => Ok(sum),
@@ -201,7 +204,7 @@ impl TransformerBlock {
         }
     }
 
-    fn attend(&self, tape: &mut Tape, x: Var, rest: &mut Operands<'_>) -> Result<Var> {
+    fn attend(&self, tape: &mut Tape, x: Var, addend: Option<Var>, rest: &mut Operands<'_>) -> Result<Var> {
         let TransformerConfig { heads, causal, bias, .. } = self.config;
         let (weight, shift) = (rest.next()?, rest.next_if(bias)?);
         let mut qkv = tape.linear(x, weight, shift, AXIS)?;
@@ -219,10 +222,10 @@ impl TransformerBlock {
         let mut inputs = vec![qkv];
         inputs.extend(matrices.into_iter().flatten());
         let seen = tape.apply_one(core, &inputs)?;
-        tape.linear(seen, weight, shift, AXIS)
+        project(tape, seen, weight, shift, addend)
     }
 
-    fn perceive(&self, tape: &mut Tape, x: Var, rest: &mut Operands<'_>) -> Result<Var> {
+    fn perceive(&self, tape: &mut Tape, x: Var, addend: Option<Var>, rest: &mut Operands<'_>) -> Result<Var> {
         let bias = self.config.bias;
         let (weight, shift) = (rest.next()?, rest.next_if(bias)?);
         let hidden = tape.linear(x, weight, shift, AXIS)?;
@@ -232,7 +235,15 @@ impl TransformerBlock {
             Mlp::Swiglu => tape.swiglu(hidden, AXIS)?,
         };
         let (weight, shift) = (rest.next()?, rest.next_if(bias)?);
-        tape.linear(hidden, weight, shift, AXIS)
+        project(tape, hidden, weight, shift, addend)
+    }
+}
+
+/// The last map of a branch.
+fn project(tape: &mut Tape, x: Var, weight: Var, bias: Option<Var>, addend: Option<Var>) -> Result<Var> {
+    match addend {
+        Some(addend) => tape.linear_plus(x, weight, bias, addend, AXIS),
+        None => tape.linear(x, weight, bias, AXIS),
     }
 }
 

@@ -103,8 +103,16 @@ const PHASES_TILES: &[(&str, Value)] = &[
     ("run", U(4)),
     ("tiles", U(3)),
 ];
-const CONV: &[(&str, Value)] =
-    &[("batch", U(2)), ("c_in", U(2)), ("c_out", U(3)), ("height", U(4)), ("width", U(5)), ("kh", U(3)), ("kw", U(3))];
+const CONV: &[(&str, Value)] = &[
+    ("batch", U(2)),
+    ("c_in", U(2)),
+    ("c_out", U(3)),
+    ("height", U(4)),
+    ("width", U(5)),
+    ("kh", U(3)),
+    ("kw", U(3)),
+    ("driven", U(1)),
+];
 const CONV_OUT: &[(&str, Value)] = &[
     ("len", U(120)),
     ("c_in", U(2)),
@@ -120,6 +128,7 @@ const CONV_OUT: &[(&str, Value)] = &[
     ("pad_h", U(1)),
     ("pad_w", U(1)),
     ("biased", U(1)),
+    ("added", U(1)),
 ];
 const CONV_W: &[(&str, Value)] = &[
     ("pixels", U(40)),
@@ -138,6 +147,7 @@ const CONV_W: &[(&str, Value)] = &[
     ("run", U(30)),
     ("tiles", U(2)),
     ("sums", U(57)),
+    ("begun", U(1)),
 ];
 const CONV_W_LENGTHS: &[(&str, usize)] = &[("x", 140), ("dst_bar", 120), ("partial", 114)];
 const LINEAR: &[(&str, Value)] = &[
@@ -148,8 +158,9 @@ const LINEAR: &[(&str, Value)] = &[
     ("row", U(5)),
     ("col", U(1)),
     ("biased", U(1)),
+    ("added", U(1)),
 ];
-const LINEAR_LENGTHS: &[(&str, usize)] = &[("x", 170), ("w", 45), ("bias", 9), ("dst", 306)];
+const LINEAR_LENGTHS: &[(&str, usize)] = &[("x", 170), ("w", 45), ("bias", 9), ("addend", 306), ("dst", 306)];
 const LINEAR_W: &[(&str, Value)] = &[
     ("columns", U(34)),
     ("rows", U(9)),
@@ -158,6 +169,7 @@ const LINEAR_W: &[(&str, Value)] = &[
     ("run", U(20)),
     ("tiles", U(2)),
     ("width", U(54)),
+    ("begun", U(1)),
 ];
 const LINEAR_W_LENGTHS: &[(&str, usize)] = &[("x", 170), ("dst_bar", 306), ("partial", 108)];
 const LINEAR_U1: &[(&str, Value)] = &[
@@ -413,6 +425,7 @@ const ENTRIES: &[Entry] = &[
             ("row_channels", U(1)),
             ("row_inner", U(0)),
             ("eps", F(2.0)),
+            ("begun", U(1)),
         ],
         lengths: &[("x", 5600), ("dst_bar", 5600), ("mean", 4), ("variance", 4), ("partial", 16)],
         groups: 8,
@@ -449,7 +462,7 @@ const ENTRIES: &[Entry] = &[
         kernel: "conv2d",
         constants: &[],
         params: CONV_OUT,
-        lengths: &[("x", 140), ("w", 54), ("bias", 3), ("dst", 120)],
+        lengths: &[("x", 140), ("w", 54), ("bias", 3), ("addend", 120), ("dst", 120)],
         groups: 2,
     },
     Entry { kernel: "conv2d_bwd_w", constants: &[], params: CONV_W, lengths: CONV_W_LENGTHS, groups: 2 },
@@ -474,6 +487,7 @@ const ENTRIES: &[Entry] = &[
             ("pad_h", U(1)),
             ("pad_w", U(1)),
             ("biased", U(0)),
+            ("added", U(0)),
         ],
         lengths: &[("w", 54), ("dst_bar", 120), ("x_bar", 140)],
         groups: 3,
@@ -503,8 +517,9 @@ const ENTRIES: &[Entry] = &[
             ("tap", U(1)),
             ("transposed", U(1)),
             ("biased", U(0)),
+            ("added", U(1)),
         ],
-        lengths: &[("x", 120), ("w", 54), ("bias", 3), ("dst", 140)],
+        lengths: &[("x", 120), ("w", 54), ("bias", 3), ("addend", 140), ("dst", 140)],
         groups: 2,
     },
     Entry {
@@ -532,15 +547,16 @@ const ENTRIES: &[Entry] = &[
             ("tap", U(1)),
             ("transposed", U(1)),
             ("biased", U(0)),
+            ("added", U(1)),
         ],
-        lengths: &[("x", 120), ("w", 54), ("bias", 3), ("dst", 140)],
+        lengths: &[("x", 120), ("w", 54), ("bias", 3), ("addend", 140), ("dst", 140)],
         groups: 2,
     },
     Entry {
         kernel: "couple_conv2d",
         constants: &[],
         params: CONV,
-        lengths: &[("x", 80), ("w", 54), ("bias", 3), ("dst", 120)],
+        lengths: &[("x", 80), ("w", 54), ("bias", 3), ("drive", 120), ("dst", 120)],
         groups: 2,
     },
     Entry {
@@ -1368,8 +1384,9 @@ const ENTRIES: &[Entry] = &[
             ("column_jump", U(45)),
             ("column_step", U(1)),
             ("shifted", U(1)),
+            ("added", U(1)),
         ],
-        lengths: &[("src", 384), ("shift", 5), ("dst", 180)],
+        lengths: &[("src", 384), ("shift", 5), ("addend", 180), ("dst", 180)],
         groups: 4,
     },
     Entry {
@@ -2478,6 +2495,8 @@ fn fit(entry: &Entry) -> Result<Launch, String> {
             let written = binding.access != Access::Read;
             let float = binding.elem != Elem::U32;
             let words = match (written, binding.elem) {
+                // Sums of earlier calls, to which the launch adds.
+                (true, _) if binding.access == Access::Sum => (0..*len).map(|_| numbers.signed().to_bits()).collect(),
                 (true, _) => vec![u32::MAX; *len],
                 // Indices and labels: below 4 are rows of every launch here.
                 (false, Elem::U32) => (0..*len).map(|_| (4.0 * numbers.unit()) as u32).collect(),
