@@ -116,9 +116,8 @@ fn write(folder: &Path, launches: &[Launch]) -> crate::failure::Result {
         for (i, buffer) in launch.buffers.iter().enumerate() {
             let name = file(launch, i + 1);
             let kind = if buffer.written { "write" } else { "read" };
-            if !buffer.written {
-                output::write_file(&folder.join(&name), &bytes(&buffer.words))?;
-            }
+            // What is written begins with these words too: sums are added to.
+            output::write_file(&folder.join(&name), &bytes(&buffer.words))?;
             bindings.push(Binding { kind, file: name, bytes: 4 * buffer.words.len() });
         }
         let workgroups = [launch.groups, 1, 1];
