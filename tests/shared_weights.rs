@@ -30,7 +30,7 @@ enum Use {
 fn gradients(tape: &mut Tape, uses: &[Use], pixels: bool) -> Result<Vec<Vec<f64>>> {
     let x = leaf(tape, 1, if pixels { &[2, 9, 4, 5] } else { &[2, 9, 20] })?;
     let shape: &[usize] = if pixels { &[9, 9, 3, 1] } else { &[9, 9] };
-    // Of the first weights the maps use twice their double, which is no leaf.
+    // The maps use a quarter of the first weights, which is no leaf.
     let raw = leaf(tape, 2, shape)?;
     let w = tape.scale(0.25, raw)?;
     let (v, a, b) = (leaf(tape, 3, shape)?, leaf(tape, 4, &[9])?, leaf(tape, 5, &[9])?);

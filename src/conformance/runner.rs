@@ -95,7 +95,11 @@ impl Judge<'_> {
         let (inputs, cotangents) = self.numbers(&self.case.fills, &Fill::Uniform);
         let computed = self.compute(&inputs, &cotangents)?;
         let overwritten = self.context.overwritten_guards()?;
-        self.values(op, &inputs, &cotangents, &computed);
+        let bounds = match self.op.differentiable {
+            true => op.bound_vjp(&views(&exact(&inputs)), &views(&exact(&cotangents))),
+            false => vec![],
+        };
+        self.values(op, &inputs, &bounds, &computed);
         self.gate("guards", overwritten as f64, &format!("{overwritten} buffers were written past their end"));
         for (name, law) in &self.case.laws {
             let ratio = law(&inputs, &computed.outputs, self.case, self.dtype);
@@ -108,10 +112,10 @@ impl Judge<'_> {
         let changed = differing(&computed, &again);
         self.gate("repeat", changed as f64, &format!("{changed} elements differ between two runs"));
         if self.op.differentiable {
-            self.transpose(op, &inputs, &cotangents, &computed);
+            self.transpose(op, &inputs, &cotangents, &bounds, &computed);
         }
         if self.op.differentiable && !op.parameters().is_empty() {
-            self.shared(op, &inputs, &cotangents)?;
+            self.shared(op, &inputs, &cotangents, &bounds)?;
         }
         if self.case.linear {
             self.integers(op)?;
@@ -168,21 +172,16 @@ impl Judge<'_> {
     }
 
     /// The value gate: outputs and gradients against the reference's bounds.
-    fn values(&mut self, op: &dyn AnyOp, inputs: &[Vec<f64>], cotangents: &[Vec<f64>], computed: &Computed) {
-        let (x, g) = (exact(inputs), exact(cotangents));
-        for ((port, want), got) in op.outputs().iter().zip(op.bound(&views(&x))).zip(&computed.outputs) {
+    fn values(&mut self, op: &dyn AnyOp, inputs: &[Vec<f64>], bounds: &[Vec<Bound>], computed: &Computed) {
+        for ((port, want), got) in op.outputs().iter().zip(op.bound(&views(&exact(inputs)))).zip(&computed.outputs) {
             self.compare(port.name.to_string(), port.spec(self.dtype).dtype, &want, got);
         }
-        if !self.op.differentiable {
-            return;
-        }
-        for ((port, want), got) in op.inputs().iter().zip(op.bound_vjp(&views(&x), &views(&g))).zip(&computed.gradients)
-        {
+        for ((port, want), got) in op.inputs().iter().zip(bounds).zip(&computed.gradients) {
             if !port.is_real() {
                 continue;
             }
             let stored = if is_parameter(op, port) { DType::F32 } else { port.spec(self.dtype).dtype };
-            self.compare(format!("{}_bar", port.name), stored, &want, got);
+            self.compare(format!("{}_bar", port.name), stored, want, got);
         }
     }
 
@@ -225,12 +224,18 @@ impl Judge<'_> {
 
     /// `<v, Jᵀ w>` as the device has it against `<J v, w>` in dual numbers; the allowance is the bound of each
     /// gradient element times `|v|`.
-    fn transpose(&mut self, op: &dyn AnyOp, inputs: &[Vec<f64>], cotangents: &[Vec<f64>], computed: &Computed) {
+    fn transpose(
+        &mut self,
+        op: &dyn AnyOp,
+        inputs: &[Vec<f64>],
+        cotangents: &[Vec<f64>],
+        bounds: &[Vec<Bound>],
+        computed: &Computed,
+    ) {
         let mut random = Random::keyed(&format!("transpose {} {}", op.name(), self.case.label));
         let v: Vec<Vec<f64>> = inputs.iter().map(|x| x.iter().map(|_| random.signed()).collect()).collect();
         let tangent = directional(op, inputs, &v);
         let right: f64 = tangent.iter().zip(cotangents.concat()).map(|(t, w)| t * w).sum();
-        let bounds = op.bound_vjp(&views(&exact(inputs)), &views(&exact(cotangents)));
         let (mut left, mut allowed) = (0.0, 0.0);
         for (k, port) in op.inputs().iter().enumerate().filter(|(_, port)| port.is_real()) {
             let f16 = !is_parameter(op, port) && port.spec(self.dtype).dtype == DType::F16;
@@ -250,13 +255,18 @@ impl Judge<'_> {
     }
 
     /// Two equal calls on one tape: the parameters' gradients are twice those of one.
-    fn shared(&mut self, op: &dyn AnyOp, inputs: &[Vec<f64>], cotangents: &[Vec<f64>]) -> Result<()> {
+    fn shared(
+        &mut self,
+        op: &dyn AnyOp,
+        inputs: &[Vec<f64>],
+        cotangents: &[Vec<f64>],
+        bounds: &[Vec<Bound>],
+    ) -> Result<()> {
         let computed = self.calls(inputs, cotangents, 2)?;
         self.context.overwritten_guards()?;
-        let bounds = op.bound_vjp(&views(&exact(inputs)), &views(&exact(cotangents)));
         for ((port, once), got) in op.inputs().iter().zip(bounds).zip(&computed.gradients) {
             if is_parameter(op, port) {
-                let twice: Vec<Bound> = once.into_iter().map(|bound| bound + bound).collect();
+                let twice: Vec<Bound> = once.iter().map(|bound| *bound + *bound).collect();
                 self.compare(format!("{}_bar of two calls", port.name), DType::F32, &twice, got);
             }
         }

@@ -3,9 +3,7 @@
 #[cfg(feature = "gpu")]
 use super::call::{Call, alone};
 use super::spec::{Op, OpSpec, Port};
-#[cfg(feature = "gpu")]
-use super::variant::Terms;
-use super::variant::Variant;
+use super::variant::{Extra, Variant};
 use crate::cpu::Real;
 use crate::cpu::conv2d::{self as cpu, Extents};
 use crate::error::{Error, ErrorKind, Result};
@@ -50,8 +48,7 @@ impl Default for ConvOptions {
 #[derive(Clone, Debug)]
 pub struct Conv2d {
     extents: Extents,
-    biased: bool,
-    added: bool,
+    extra: Extra,
     /// A case's; otherwise the device decides.
     #[cfg_attr(not(feature = "gpu"), allow(dead_code))]
     variant: Option<Variant>,
@@ -106,7 +103,7 @@ impl Conv2d {
             out[axis] = room / stride[axis] + 1;
         }
         let extents = Extents { batch, c_in, c_out, size: [height, width], out, kernel: [kh, kw], stride, padding };
-        let op = Conv2d { extents, biased, added: false, variant: None };
+        let op = Conv2d { extents, extra: Extra { biased, added: false }, variant: None };
         // The kernels count pixels of the padded x, and of dst channel by channel.
         let padded = [batch, 1, height + 2 * padding[0] + stride[0], width + 2 * padding[1] + stride[1]];
         for (argument, shape) in [("x", op.x_shape()), ("w", op.w_shape()), ("dst", op.dst_shape()), ("x", padded)] {
@@ -121,20 +118,7 @@ impl Conv2d {
 
     /// The same with an addend like the result, the last input: it is added before the result is stored.
     pub fn with_addend(self) -> Conv2d {
-        Conv2d { added: true, ..self }
-    }
-
-    /// Bias and addend among the inputs.
-    fn terms<'a, T: ?Sized>(&self, inputs: &[&'a T]) -> [Option<&'a T>; 2] {
-        let bias = if self.biased { inputs.get(2).copied() } else { None };
-        let addend = if self.added { inputs.last().copied() } else { None };
-        [bias, addend]
-    }
-
-    #[cfg(feature = "gpu")]
-    fn terms_of<'a>(&self, inputs: &[&'a Tensor]) -> Terms<'a> {
-        let [bias, addend] = self.terms(inputs);
-        Terms { bias, addend }
+        Conv2d { extra: Extra { added: true, ..self.extra }, ..self }
     }
 
     fn x_shape(&self) -> [usize; 4] {
@@ -159,12 +143,7 @@ impl Op for Conv2d {
     }
     fn inputs(&self) -> Vec<Port> {
         let mut ports = vec![Port::storage("x", &self.x_shape()), Port::storage("w", &self.w_shape())];
-        if self.biased {
-            ports.push(Port::storage("bias", &[self.extents.c_out]));
-        }
-        if self.added {
-            ports.push(Port::storage("addend", &self.dst_shape()));
-        }
+        ports.extend(self.extra.ports(self.extents.c_out, &self.dst_shape()));
         ports
     }
     fn outputs(&self) -> Vec<Port> {
@@ -177,20 +156,15 @@ impl Op for Conv2d {
         (self.variant == Some(Variant::Cooperative)).then_some(DType::F16)
     }
     fn reference<R: Real>(&self, inputs: &[&[R]]) -> Vec<Vec<R>> {
-        let [bias, addend] = self.terms(inputs);
+        let [bias, addend] = self.extra.of(inputs);
         vec![cpu::forward(inputs[0], inputs[1], bias, addend, &self.extents)]
     }
     fn reference_vjp<R: Real>(&self, inputs: &[&[R]], cotangents: &[&[R]]) -> Vec<Vec<R>> {
-        let mut all: Vec<Vec<R>> = cpu::backward(inputs[0], inputs[1], cotangents[0], &self.extents).into();
-        all.truncate(if self.biased { 3 } else { 2 });
-        if self.added {
-            all.push(cotangents[0].to_vec());
-        }
-        all
+        self.extra.arranged(cpu::backward(inputs[0], inputs[1], cotangents[0], &self.extents), cotangents[0].to_vec())
     }
     #[cfg(feature = "gpu")]
     fn forward(&self, commands: &mut Commands, inputs: &[&Tensor], _: DType) -> Result<Vec<Tensor>> {
-        Ok(vec![self.map(commands, inputs[0], inputs[1], self.terms_of(inputs), false)?])
+        Ok(vec![self.map(commands, inputs[0], inputs[1], self.extra.terms(inputs), false)?])
     }
     #[cfg(feature = "gpu")]
     fn backward(

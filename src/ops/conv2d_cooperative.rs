@@ -7,7 +7,6 @@ use crate::gpu::{Commands, Tensor, read, write};
 use crate::kernel::DType;
 use crate::ops::call::Partial;
 use crate::ops::cooperative::{self, Axis, Sizes, View};
-use crate::ops::sum_columns::sum_columns;
 use crate::ops::variant::Terms;
 use crate::tape::OpenSum;
 
@@ -107,7 +106,7 @@ impl Conv2d {
         commands.dispatch(&BACKWARD_W_COOPERATIVE, DType::F16, &constants, &params, &binds, work)?;
         let of = self.clone();
         partial.leave(commands, sums, 1, &BACKWARD_W_COOPERATIVE, move |commands, partial| {
-            let whole = if parts == 1 { partial.clone() } else { sum_columns(commands, partial, 0, &[width])? };
+            let whole = cooperative::add_parts(commands, partial)?;
             let w_bar = commands.empty(&of.w_shape(), DType::F32)?;
             cooperative::unpack(commands, &whole, taps, sizes, &of.by_taps(&w_bar, false), Terms::default())?;
             Ok(w_bar)

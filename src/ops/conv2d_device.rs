@@ -6,11 +6,11 @@ use crate::cpu::conv2d::Extents;
 use crate::error::Result;
 use crate::gpu::{Commands, Tensor, Work, read, write};
 use crate::kernel::{DType, WORKGROUP};
-use crate::ops::call::{Call, Partial};
-use crate::ops::channel_sums::bias_bar;
+use crate::ops::call::Call;
+use crate::ops::channel_sums;
 use crate::ops::cooperative::{self, Axis, View};
-use crate::ops::sum_columns::{split, sum_columns};
-use crate::ops::variant::{SIDE, Terms, split_staged};
+use crate::ops::sum_columns::split;
+use crate::ops::variant::{Extra, SIDE, Terms, WeightSums, split_staged};
 use crate::tape::OpenSum;
 
 /// Rows and columns of a tile of registers, as in the shaders.
@@ -183,9 +183,9 @@ impl Conv2d {
         needs: [bool; 2],
         sums: &mut [Option<OpenSum>],
     ) -> Result<[Option<Tensor>; 2]> {
-        let (e, mut found) = (&self.extents, [None, None]);
+        let e = &self.extents;
         if needs == [false, false] {
-            return Ok(found);
+            return Ok([None, None]);
         }
         let columns = e.c_in * e.kernel[0] * e.kernel[1];
         let (pixels, weights) = (e.batch * e.out[0] * e.out[1], e.c_out * columns);
@@ -193,85 +193,63 @@ impl Conv2d {
         let variant = if weights == 0 { Variant::Plain } else { self.variant(commands, x.dtype())? };
         // Staged, the bias is a sum of its own.
         let is_apart = matches!(variant, Variant::Staged | Variant::Cooperative);
+        let mut bias_bar = None;
         if is_apart && needs[1] {
-            found[1] = bias_bar(commands, g, [e.batch, e.c_out, e.out[0] * e.out[1]], sums, 2)?;
+            bias_bar = channel_sums::bias_bar(commands, g, [e.batch, e.c_out, e.out[0] * e.out[1]], sums, 2)?;
         }
         if is_apart && !needs[0] {
-            return Ok(found);
+            return Ok([None, bias_bar]);
         }
-        let width = weights + if needs[1] && !is_apart { e.c_out } else { 0 };
+        let bias = (needs[1] && !is_apart).then_some(e.c_out);
+        let width = weights + bias.unwrap_or(0);
         let blocks = e.c_out.div_ceil(SIDE) * columns.div_ceil(SIDE);
         let (kernel, invocations) = match variant {
             Variant::Plain => (&BACKWARD_W, width),
             Variant::Registers => (&BACKWARD_W_REG, e.c_out.div_ceil(TILE) * columns.div_ceil(TILE)),
             Variant::Staged => (&BACKWARD_W_STAGED, blocks * WORKGROUP as usize),
             Variant::Cooperative => {
-                found[0] = self.weights_bar_cooperative(commands, x, g, sums)?;
-                return Ok(found);
+                return Ok([self.weights_bar_cooperative(commands, x, g, sums)?, bias_bar]);
             }
         };
         let split = if is_apart { split_staged(pixels, blocks) } else { split(pixels, invocations) };
-        let of: &[usize] = match (needs, is_apart) {
-            ([true, true], false) => &[1, 2],
-            ([false, true], _) => &[2],
-            _ => &[1],
-        };
-        let partial = Partial::find(commands, sums, of, kernel, &[split.tiles, width])?;
-        let params = ParamsW {
-            pixels: pixels as u32,
-            c_in: e.c_in as u32,
-            c_out: e.c_out as u32,
-            height: e.size[0] as u32,
-            width: e.size[1] as u32,
-            out_height: e.out[0] as u32,
-            out_width: e.out[1] as u32,
-            kh: e.kernel[0] as u32,
-            kw: e.kernel[1] as u32,
-            stride_h: e.stride[0] as u32,
-            stride_w: e.stride[1] as u32,
-            pad_h: e.padding[0] as u32,
-            pad_w: e.padding[1] as u32,
-            run: split.run as u32,
-            tiles: split.tiles as u32,
-            sums: width as u32,
-            begun: partial.begun.into(),
-        };
         // Each step is staged and multiplied.
         let rounds = if is_apart { 4 * split.run + 8 } else { split.run };
         let work = Work::invocations(split.tiles * invocations).rounds(rounds).flops(self.flops());
-        commands.dispatch(kernel, x.dtype(), &[], &params, &[read(x), read(g), partial.bind()], work)?;
-        if needs[0] {
-            let shape = self.w_shape();
-            found[0] = partial
-                .leave(commands, sums, 1, kernel, move |commands, partial| sum_columns(commands, partial, 0, &shape))?;
-        }
-        if needs[1] && !is_apart {
-            let shape = [e.c_out];
-            found[1] = partial.leave(commands, sums, 2, kernel, move |commands, partial| {
-                sum_columns(commands, partial, weights, &shape)
-            })?;
-        }
-        Ok(found)
+        let weights = &self.w_shape();
+        let first_stage = WeightSums { kernel, tiles: split.tiles, weights, needs_weights: needs[0], bias };
+        let [w_bar, of_bias] = first_stage.record(commands, sums, |commands, partial| {
+            let params = ParamsW {
+                pixels: pixels as u32,
+                c_in: e.c_in as u32,
+                c_out: e.c_out as u32,
+                height: e.size[0] as u32,
+                width: e.size[1] as u32,
+                out_height: e.out[0] as u32,
+                out_width: e.out[1] as u32,
+                kh: e.kernel[0] as u32,
+                kw: e.kernel[1] as u32,
+                stride_h: e.stride[0] as u32,
+                stride_w: e.stride[1] as u32,
+                pad_h: e.padding[0] as u32,
+                pad_w: e.padding[1] as u32,
+                run: split.run as u32,
+                tiles: split.tiles as u32,
+                sums: width as u32,
+                begun: partial.begun.into(),
+            };
+            commands.dispatch(kernel, x.dtype(), &[], &params, &[read(x), read(g), partial.bind()], work)
+        })?;
+        Ok([w_bar, of_bias.or(bias_bar)])
     }
 
     /// Cotangents of all inputs that the call needs.
     pub(super) fn gradients(&self, commands: &mut Commands, call: Call<'_>) -> Result<Vec<Option<Tensor>>> {
         let Call { inputs, needs, sums, .. } = call;
-        let mut all = vec![None; inputs.len()];
-        let Some(g) = call.cotangents[0] else { return Ok(all) };
-        if needs[0] {
-            all[0] = Some(self.map(commands, g, inputs[1], Terms::default(), true)?);
-        }
-        let wanted = [needs[1], self.biased && needs[2]];
+        let Some(g) = call.cotangents[0] else { return Ok(vec![None; inputs.len()]) };
+        let x_bar = needs[0].then(|| self.map(commands, g, inputs[1], Terms::default(), true)).transpose()?;
+        let wanted = [needs[1], self.extra.biased && needs[2]];
         let [w_bar, bias_bar] = self.parameters_bar(commands, inputs[0], g, wanted, sums)?;
-        all[1] = w_bar;
-        if self.biased {
-            all[2] = bias_bar;
-        }
-        if self.added {
-            all[inputs.len() - 1] = Some(g.clone());
-        }
-        Ok(all)
+        Ok(self.extra.arranged([x_bar, w_bar, bias_bar], Some(g.clone())))
     }
 }
 
@@ -280,7 +258,7 @@ impl Conv2d {
 impl Commands {
     pub(crate) fn conv2d_centred(&mut self, inputs: &[&Tensor]) -> Result<Tensor> {
         let op = centred(inputs);
-        op.map(self, inputs[0], inputs[1], op.terms_of(inputs), false)
+        op.map(self, inputs[0], inputs[1], op.extra.terms(inputs), false)
     }
 
     pub(crate) fn conv2d_centred_bwd(&mut self, call: Call<'_>) -> Result<Vec<Option<Tensor>>> {
@@ -302,5 +280,5 @@ fn centred(inputs: &[&Tensor]) -> Conv2d {
     };
     // Of one channel too, which the op itself would leave to the plain kernel.
     let variant = (extents.c_in.max(extents.c_out) < 2).then_some(Variant::Registers);
-    Conv2d { extents, biased: true, added: inputs.len() == 4, variant }
+    Conv2d { extents, extra: Extra { biased: true, added: inputs.len() == 4 }, variant }
 }

@@ -171,7 +171,7 @@ impl<'a> Product<'a> {
         self.add_up(commands, edge, parts, &partial)?;
         let shape = *shape;
         partial.leave(commands, sums, of, &PRODUCT, move |commands, partial| {
-            let whole = sum_columns(commands, partial, 0, &[rows * columns])?;
+            let whole = add_parts(commands, partial)?;
             let found = commands.empty(&shape, DType::F32)?;
             let (rows, columns) = (Axis::even(shape[0], shape[1]), Axis::even(shape[1], 1));
             let dst = View { tensor: &found, batch_step: 0, rows, columns };
@@ -204,6 +204,15 @@ impl<'a> Product<'a> {
 
     fn sizes(&self, edge: u32, parts: usize) -> Sizes {
         Sizes::new(self.a.rows.len, self.b.columns.len, self.a.columns.len, edge, parts)
+    }
+}
+
+/// The sum of parts `[parts, len]`.
+#[cfg(feature = "gpu")]
+pub(super) fn add_parts(commands: &mut Commands, partial: &Tensor) -> Result<Tensor> {
+    match partial.shape() {
+        [1, _] => Ok(partial.clone()),
+        shape => sum_columns(commands, partial, 0, &shape[1..]),
     }
 }
 

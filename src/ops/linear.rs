@@ -5,7 +5,7 @@ use super::call::{Call, alone};
 use super::spec::{Op, OpSpec, Port};
 #[cfg(feature = "gpu")]
 use super::variant::Terms;
-use super::variant::Variant;
+use super::variant::{Extra, Variant};
 use crate::cpu::Real;
 use crate::cpu::linear::{self as cpu, Extents};
 use crate::error::{Error, ErrorKind, Result};
@@ -30,8 +30,7 @@ pub struct Linear {
     extents: Extents,
     x: Vec<usize>,
     dst: Vec<usize>,
-    biased: bool,
-    added: bool,
+    extra: Extra,
     /// A case's; otherwise the device decides.
     #[cfg_attr(not(feature = "gpu"), allow(dead_code))]
     variant: Option<Variant>,
@@ -65,25 +64,12 @@ impl Linear {
         }
         let (outer, inner) = (x[..axis].iter().product(), x[axis + 1..].iter().product());
         let extents = Extents { outer, rows, depth, inner };
-        Ok(Linear { extents, x: x.to_vec(), dst, biased, added: false, variant: None })
+        Ok(Linear { extents, x: x.to_vec(), dst, extra: Extra { biased, added: false }, variant: None })
     }
 
     /// The same with an addend like the result, the last input: it is added before the result is stored.
     pub fn with_addend(self) -> Linear {
-        Linear { added: true, ..self }
-    }
-
-    /// Bias and addend among the inputs.
-    fn terms<'a, T: ?Sized>(&self, inputs: &[&'a T]) -> [Option<&'a T>; 2] {
-        let bias = if self.biased { inputs.get(2).copied() } else { None };
-        let addend = if self.added { inputs.last().copied() } else { None };
-        [bias, addend]
-    }
-
-    #[cfg(feature = "gpu")]
-    fn terms_of<'a>(&self, inputs: &[&'a Tensor]) -> Terms<'a> {
-        let [bias, addend] = self.terms(inputs);
-        Terms { bias, addend }
+        Linear { extra: Extra { added: true, ..self.extra }, ..self }
     }
 }
 
@@ -94,12 +80,7 @@ impl Op for Linear {
     fn inputs(&self) -> Vec<Port> {
         let e = &self.extents;
         let mut ports = vec![Port::storage("x", &self.x), Port::storage("w", &[e.rows, e.depth])];
-        if self.biased {
-            ports.push(Port::storage("bias", &[e.rows]));
-        }
-        if self.added {
-            ports.push(Port::storage("addend", &self.dst));
-        }
+        ports.extend(self.extra.ports(e.rows, &self.dst));
         ports
     }
     fn outputs(&self) -> Vec<Port> {
@@ -112,20 +93,15 @@ impl Op for Linear {
         (self.variant == Some(Variant::Cooperative)).then_some(DType::F16)
     }
     fn reference<R: Real>(&self, inputs: &[&[R]]) -> Vec<Vec<R>> {
-        let [bias, addend] = self.terms(inputs);
+        let [bias, addend] = self.extra.of(inputs);
         vec![cpu::forward(inputs[0], inputs[1], bias, addend, &self.extents)]
     }
     fn reference_vjp<R: Real>(&self, inputs: &[&[R]], cotangents: &[&[R]]) -> Vec<Vec<R>> {
-        let mut all: Vec<Vec<R>> = cpu::backward(inputs[0], inputs[1], cotangents[0], &self.extents).into();
-        all.truncate(if self.biased { 3 } else { 2 });
-        if self.added {
-            all.push(cotangents[0].to_vec());
-        }
-        all
+        self.extra.arranged(cpu::backward(inputs[0], inputs[1], cotangents[0], &self.extents), cotangents[0].to_vec())
     }
     #[cfg(feature = "gpu")]
     fn forward(&self, commands: &mut Commands, inputs: &[&Tensor], _: DType) -> Result<Vec<Tensor>> {
-        Ok(vec![self.map(commands, inputs[0], inputs[1], self.terms_of(inputs), false)?])
+        Ok(vec![self.map(commands, inputs[0], inputs[1], self.extra.terms(inputs), false)?])
     }
     #[cfg(feature = "gpu")]
     fn backward(
@@ -141,21 +117,11 @@ impl Op for Linear {
     #[cfg(feature = "gpu")]
     fn backward_of(&self, commands: &mut Commands, call: Call<'_>) -> Result<Vec<Option<Tensor>>> {
         let Call { inputs, needs, sums, .. } = call;
-        let mut all = vec![None; inputs.len()];
-        let Some(g) = call.cotangents[0] else { return Ok(all) };
-        if needs[0] {
-            all[0] = Some(self.map(commands, g, inputs[1], Terms::default(), true)?);
-        }
-        let wanted = [needs[1], self.biased && needs[2]];
+        let Some(g) = call.cotangents[0] else { return Ok(vec![None; inputs.len()]) };
+        let x_bar = needs[0].then(|| self.map(commands, g, inputs[1], Terms::default(), true)).transpose()?;
+        let wanted = [needs[1], self.extra.biased && needs[2]];
         let [w_bar, bias_bar] = self.parameters_bar(commands, inputs[0], g, wanted, sums)?;
-        all[1] = w_bar;
-        if self.biased {
-            all[2] = bias_bar;
-        }
-        if self.added {
-            all[inputs.len() - 1] = Some(g.clone());
-        }
-        Ok(all)
+        Ok(self.extra.arranged([x_bar, w_bar, bias_bar], Some(g.clone())))
     }
 }
 

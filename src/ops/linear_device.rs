@@ -5,11 +5,10 @@ use super::{BACKWARD_W, BACKWARD_W_REG, BACKWARD_W_STAGED, FORWARD, FORWARD_REG,
 use crate::error::Result;
 use crate::gpu::{Commands, Tensor, Work, read, write};
 use crate::kernel::{DType, WORKGROUP};
-use crate::ops::call::Partial;
-use crate::ops::channel_sums::bias_bar;
+use crate::ops::channel_sums;
 use crate::ops::cooperative::{self, Axis, Product, View};
-use crate::ops::sum_columns::{split, sum_columns};
-use crate::ops::variant::{SIDE, Terms, split_staged};
+use crate::ops::sum_columns::split;
+use crate::ops::variant::{SIDE, Terms, WeightSums, split_staged};
 use crate::tape::OpenSum;
 
 /// Rows and columns of a tile of registers, as in the shaders.
@@ -101,22 +100,24 @@ impl Linear {
         needs: [bool; 2],
         sums: &mut [Option<OpenSum>],
     ) -> Result<[Option<Tensor>; 2]> {
-        let (e, mut found) = (self.extents, [None, None]);
+        let e = &self.extents;
         if needs == [false, false] {
-            return Ok(found);
+            return Ok([None, None]);
         }
         let (columns, weights) = (e.outer * e.inner, e.rows * e.depth);
         // Without weights there is no tile whose invocation could hold the bias' sums.
         let variant = if weights == 0 { Variant::Plain } else { self.variant(commands, x.dtype())? };
         // Staged, the bias is a sum of its own.
         let is_apart = matches!(variant, Variant::Staged | Variant::Cooperative);
+        let mut bias_bar = None;
         if is_apart && needs[1] {
-            found[1] = bias_bar(commands, g, [e.outer, e.rows, e.inner], sums, 2)?;
+            bias_bar = channel_sums::bias_bar(commands, g, [e.outer, e.rows, e.inner], sums, 2)?;
         }
         if is_apart && !needs[0] {
-            return Ok(found);
+            return Ok([None, bias_bar]);
         }
-        let width = weights + if needs[1] && !is_apart { e.rows } else { 0 };
+        let bias = (needs[1] && !is_apart).then_some(e.rows);
+        let width = weights + bias.unwrap_or(0);
         let blocks = e.rows.div_ceil(SIDE) * e.depth.div_ceil(SIDE);
         let (kernel, invocations) = match variant {
             Variant::Plain => (&BACKWARD_W, width),
@@ -125,41 +126,29 @@ impl Linear {
             Variant::Cooperative => {
                 let edge = cooperative::demanded_tile(commands.context())?;
                 let (a, b) = (self.view(g, e.rows), self.view(x, e.depth).transposed());
-                found[0] = Product::of(a, b).record_long(commands, edge, &[e.rows, e.depth], sums, 1)?;
-                return Ok(found);
+                let w_bar = Product::of(a, b).record_long(commands, edge, &[e.rows, e.depth], sums, 1)?;
+                return Ok([w_bar, bias_bar]);
             }
         };
         let split = if is_apart { split_staged(columns, blocks) } else { split(columns, invocations) };
-        let of: &[usize] = match (needs, is_apart) {
-            ([true, true], false) => &[1, 2],
-            ([false, true], _) => &[2],
-            _ => &[1],
-        };
-        let partial = Partial::find(commands, sums, of, kernel, &[split.tiles, width])?;
-        let params = ParamsW {
-            columns: columns as u32,
-            rows: e.rows as u32,
-            depth: e.depth as u32,
-            inner: e.inner as u32,
-            run: split.run as u32,
-            tiles: split.tiles as u32,
-            width: width as u32,
-            begun: partial.begun.into(),
-        };
         let work = Work::invocations(split.tiles * invocations).flops(2 * columns * width);
         // Each step is staged and multiplied.
         let work = work.rounds(if is_apart { 4 * split.run + 8 } else { split.run });
-        commands.dispatch(kernel, x.dtype(), &[], &params, &[read(x), read(g), partial.bind()], work)?;
-        if needs[0] {
-            found[0] = partial.leave(commands, sums, 1, kernel, move |commands, partial| {
-                sum_columns(commands, partial, 0, &[e.rows, e.depth])
-            })?;
-        }
-        if needs[1] && !is_apart {
-            found[1] = partial.leave(commands, sums, 2, kernel, move |commands, partial| {
-                sum_columns(commands, partial, weights, &[e.rows])
-            })?;
-        }
-        Ok(found)
+        let weights = &[e.rows, e.depth];
+        let first_stage = WeightSums { kernel, tiles: split.tiles, weights, needs_weights: needs[0], bias };
+        let [w_bar, of_bias] = first_stage.record(commands, sums, |commands, partial| {
+            let params = ParamsW {
+                columns: columns as u32,
+                rows: e.rows as u32,
+                depth: e.depth as u32,
+                inner: e.inner as u32,
+                run: split.run as u32,
+                tiles: split.tiles as u32,
+                width: width as u32,
+                begun: partial.begun.into(),
+            };
+            commands.dispatch(kernel, x.dtype(), &[], &params, &[read(x), read(g), partial.bind()], work)
+        })?;
+        Ok([w_bar, of_bias.or(bias_bar)])
     }
 }

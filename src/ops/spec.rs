@@ -249,13 +249,12 @@ impl Tape {
             #[cfg(feature = "gpu")]
             Backend::Device(commands) => {
                 let tensors = values.iter().map(Value::tensor).collect::<Result<Vec<_>>>()?;
-                let outputs = if needs_grad {
-                    let outputs;
-                    (outputs, kept) = commands.apply_keeping(&op, &tensors)?;
-                    outputs
+                let (outputs, of_outputs) = if needs_grad {
+                    commands.apply_keeping(&op, &tensors)?
                 } else {
-                    commands.apply(&op, &tensors)?
+                    (commands.apply(&op, &tensors)?, vec![])
                 };
+                kept = of_outputs;
                 outputs.into_iter().map(Value::Device).collect()
             }
             Backend::Reference => {

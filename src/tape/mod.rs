@@ -375,11 +375,13 @@ impl Tape {
             }
             let mut sums: Vec<Option<OpenSum>> = record.parents.iter().map(|p| arrived[*p].open.take()).collect();
             let outgoing = (record.rule)(&mut self.backend, &incoming, &needs, &mut sums)?;
-            for (((parent, need), cotangent), open) in record.parents.iter().zip(&needs).zip(outgoing).zip(sums) {
-                let value = &self.nodes[*parent].value;
-                arrived[*parent].put(&mut self.backend, open, value)?;
+            // Apart from the cotangents: a rule of a program may return fewer of these.
+            for (parent, open) in record.parents.iter().zip(sums) {
+                arrived[*parent].put(&mut self.backend, open, &self.nodes[*parent].value)?;
+            }
+            for ((parent, need), cotangent) in record.parents.iter().zip(&needs).zip(outgoing) {
                 if let (true, Some(cotangent)) = (need, cotangent) {
-                    arrived[*parent].add(&mut self.backend, cotangent, value)?;
+                    arrived[*parent].add(&mut self.backend, cotangent, &self.nodes[*parent].value)?;
                 }
             }
         }
